@@ -70,8 +70,10 @@ function checkGuestFile(file: string): void {
   if (/\beval\(|\bnew Function\b/.test(withoutComments(text))) findings.push(`${file}: makes code from text`);
 }
 
+/** Specifiers of static imports, re-exports and import(). */
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/\b(?:from|import)\s*\(?\s*"([^"\n]+)"/g)].map((match) => match[1] ?? "");
+  const patterns = [/^(?:import|export)\b[^;"]*? from "([^"]+)"/gm, /^import "([^"]+)"/gm, /\bimport\("([^"]+)"\)/g];
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1] ?? ""));
 }
 
 function checkImport(file: string, folder: string, specifier: string): void {
@@ -82,7 +84,10 @@ function checkImport(file: string, folder: string, specifier: string): void {
     return;
   }
   if (!specifier.startsWith(".")) {
-    const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+    const name = specifier
+      .split("/")
+      .slice(0, specifier.startsWith("@") ? 2 : 1)
+      .join("/");
     if (!packages[name]?.includes(folder)) findings.push(`${file}: package ${name} is not agreed for guest/${folder}`);
     return;
   }
@@ -90,7 +95,8 @@ function checkImport(file: string, folder: string, specifier: string): void {
   if (target === folder) return;
   const from = layers[folder];
   const to = layers[target];
-  if (from === undefined || to === undefined || to >= from) findings.push(`${file}: ${folder} may not import ${target}`);
+  if (from === undefined || to === undefined || to >= from)
+    findings.push(`${file}: ${folder} may not import ${target}`);
 }
 
 function checkShape(file: string): void {

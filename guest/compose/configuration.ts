@@ -1,0 +1,128 @@
+import { GuestError } from "../core/errors.ts";
+import type { LogLevel } from "../core/log.ts";
+import { parseToml } from "../core/toml.ts";
+
+/** Where the agent listens for the host, and how. */
+export interface AgentConfiguration {
+  /** `host:port` or `unix:///path`. */
+  readonly listen: string;
+  /** `required`: TLS with client certificates. `off`: plain, for local use; only measured configuration can say so. */
+  readonly tls: "required" | "off";
+  /** JSON with TLS material and the pod's network (spec/forwarder.md 3). */
+  readonly apfFile: string;
+  /** The pod's network namespace. */
+  readonly networkNamespace: string;
+  /** `crun` or `runc`, or the absolute path of either. */
+  readonly runtime: string;
+  /** Bundle of the pause container. */
+  readonly pauseBundle: string;
+  /** Containers, shared files and volumes live here; the reference's shims name paths below it. */
+  readonly stateDirectory: string;
+  /** The policy that rules when initdata brings none. */
+  readonly defaultPolicy: string;
+  /** Tells the caller of a denied request what the policy printed. For debug builds: it shows the host the pod's secrets. */
+  readonly explainToHost: boolean;
+}
+
+/** The attestation agent, the data hub and the workload's HTTP API. */
+export interface HubConfiguration {
+  readonly attestationAgentSocket: string;
+  readonly dataHubSocket: string;
+  /** `host:port` inside the pod's network namespace. */
+  readonly restListen: string;
+  readonly restFeatures: "resource" | "attestation" | "all";
+  /** Verified image layers. */
+  readonly imageStore: string;
+}
+
+/** Where initdata comes from and what it must be. */
+export interface ProvisionConfiguration {
+  /** TOML file or the annotation form of it; empty: there is none. */
+  readonly initdata: string;
+  /** Hex digest that the initdata must have; empty: whatever it has. */
+  readonly expectedDigest: string;
+  /** What was verified is written here, for the daemons. */
+  readonly directory: string;
+}
+
+/** All of podkeep's configuration, defaults filled in. */
+export interface Configuration {
+  readonly logLevel: LogLevel;
+  readonly agent: AgentConfiguration;
+  readonly hub: HubConfiguration;
+  readonly provision: ProvisionConfiguration;
+}
+
+const runtimeDirectory = "/run/confidential-containers";
+
+/** What holds when podkeep.toml says nothing: the reference's paths, TLS with client certificates. */
+export const defaultConfiguration: Configuration = {
+  logLevel: "info",
+  agent: {
+    listen: "0.0.0.0:15150",
+    tls: "required",
+    apfFile: "/run/peerpod/apf.json",
+    networkNamespace: "/run/netns/podns",
+    runtime: "crun",
+    pauseBundle: "/pause_bundle",
+    stateDirectory: "/run/kata-containers",
+    defaultPolicy: "/etc/kata-opa/default-policy.rego",
+    explainToHost: false,
+  },
+  hub: {
+    attestationAgentSocket: `${runtimeDirectory}/attestation-agent/attestation-agent.sock`,
+    dataHubSocket: `${runtimeDirectory}/cdh.sock`,
+    restListen: "127.0.0.1:8006",
+    restFeatures: "resource",
+    imageStore: "/run/kata-containers/image",
+  },
+  provision: { initdata: "/run/peerpod/initdata", expectedDigest: "", directory: "/run/peerpod" },
+};
+
+/** Values that a key is limited to. */
+const choices: Readonly<Record<string, readonly string[]>> = {
+  log_level: ["error", "warn", "info", "debug"],
+  "agent.tls": ["required", "off"],
+  "hub.rest_features": ["resource", "attestation", "all"],
+};
+
+/**
+ * Reads podkeep.toml: keys in snake_case, a table each for `agent`, `hub` and `provision`, all of them optional.
+ *
+ * @throws GuestError `invalid-argument` that names the key: unknown, of the wrong type, or not one of its values
+ */
+export function parseConfiguration(text: string): Configuration {
+  return overlay(defaultConfiguration, parseToml(text), "");
+}
+
+/** `defaults` with the values of `given` laid over, table by table. */
+function overlay<T extends object>(defaults: T, given: Readonly<Record<string, unknown>>, prefix: string): T {
+  const names = new Map(Object.keys(defaults).map((name) => [snakeCase(name), name]));
+  const result = new Map<string, unknown>(Object.entries(defaults));
+  for (const [key, value] of Object.entries(given)) {
+    const name = names.get(key);
+    if (name === undefined) throw invalid(`${prefix}${key}`, "there is no such key");
+    result.set(name, valueFor(result.get(name), value, `${prefix}${key}`));
+  }
+  // The members are those of `defaults`, each of its own type: valueFor checked them.
+  return Object.fromEntries(result) as T;
+}
+
+function valueFor(fallback: unknown, given: unknown, key: string): unknown {
+  if (typeof fallback === "object" && fallback !== null) {
+    if (typeof given !== "object" || given === null) throw invalid(key, "it is a table");
+    return overlay(fallback, given as Readonly<Record<string, unknown>>, `${key}.`);
+  }
+  if (typeof given !== typeof fallback) throw invalid(key, `it takes a ${typeof fallback}`);
+  const allowed = choices[key];
+  if (allowed !== undefined && !allowed.includes(String(given))) throw invalid(key, `it takes ${allowed.join(", ")}`);
+  return given;
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function invalid(key: string, why: string): GuestError {
+  return new GuestError("invalid-argument", `configuration key ${key}: ${why}`);
+}

@@ -1,0 +1,129 @@
+import { parseArgs } from "node:util";
+import { type Command, type CommandIo, exitCodes } from "../core/command.ts";
+import { describeFailure, GuestError } from "../core/errors.ts";
+import { createLog, type Log } from "../core/log.ts";
+import { Scope } from "../core/scope.ts";
+import { readFileBounded } from "../sys/file.ts";
+import { notifyServiceManager } from "../sys/notify.ts";
+import { isErrno } from "../sys/system-error.ts";
+import { type Configuration, parseConfiguration } from "./configuration.ts";
+
+/** Where podkeep.toml is when the command line doesn't say; it may be missing there. */
+export const defaultConfigurationFile = "/etc/podkeep/podkeep.toml";
+
+const maxConfigurationBytes = 1024 * 1024;
+
+/** What a daemon is started with. */
+export interface DaemonContext {
+  readonly configuration: Configuration;
+  readonly log: Log;
+  /** Closed when the daemon is told to stop; what the daemon opens goes in here. */
+  readonly scope: Scope;
+}
+
+/** A daemon: opens everything and returns once it serves. */
+export type StartDaemon = (context: DaemonContext) => Promise<void>;
+
+/** What `--help` says of a command, and what runs. */
+export interface DaemonDescription {
+  readonly name: string;
+  readonly summary: string;
+  readonly start: StartDaemon;
+  /** Ends once started, as provisioning does. */
+  readonly oneShot?: boolean;
+}
+
+/** Makes a subcommand of a daemon: `--config FILE`, `--help`; runs until SIGTERM; tells systemd when it serves. */
+export function daemonCommand(description: DaemonDescription): Command {
+  return async (args, io) => {
+    const options = parseDaemonArguments(args);
+    if (options.help) {
+      io.stdout(usageOf(description));
+      return exitCodes.success;
+    }
+    if (options.mistake !== undefined) {
+      io.stderr(`podkeep ${description.name}: ${options.mistake}\n\n${usageOf(description)}`);
+      return exitCodes.usage;
+    }
+    const configuration = loadConfiguration(options.config);
+    const log = createLog(io.stdout, configuration.logLevel).with({ daemon: description.name });
+    return runDaemon(description, configuration, log, io);
+  };
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @param file undefined: the default file, or the defaults when there is none
+ * @throws GuestError naming file and key
+ */
+export function loadConfiguration(file: string | undefined): Configuration {
+  const path = file ?? defaultConfigurationFile;
+  try {
+    return parseConfiguration(readFileBounded(path, maxConfigurationBytes).toString("utf8"));
+  } catch (cause) {
+    if (file === undefined && isErrno(cause, "ENOENT")) return parseConfiguration("");
+    throw new GuestError("invalid-argument", `configuration file ${path} can't be used`, { cause });
+  }
+}
+
+async function runDaemon(
+  description: DaemonDescription,
+  configuration: Configuration,
+  log: Log,
+  io: CommandIo,
+): Promise<number> {
+  const notifySocket = io.environment["NOTIFY_SOCKET"];
+  await using scope = new Scope();
+  try {
+    await description.start({ configuration, log, scope });
+  } catch (error) {
+    log.error("could not start", { error });
+    io.stderr(`podkeep ${description.name}: ${describeFailure(error)}\n`);
+    return exitCodes.failure;
+  }
+  if (description.oneShot === true) return exitCodes.success;
+  notifyServiceManager(notifySocket, "READY=1");
+  await stopped(io.signal, scope.signal);
+  notifyServiceManager(notifySocket, "STOPPING=1");
+  log.info("stopping");
+  return exitCodes.success;
+}
+
+/** Resolves when the process is told to stop or the daemon itself closed its scope. */
+function stopped(...signals: readonly AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    const any = AbortSignal.any([...signals]);
+    if (any.aborted) resolve();
+    else any.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+interface DaemonArguments {
+  readonly help: boolean;
+  readonly config: string | undefined;
+  readonly mistake?: string;
+}
+
+function parseDaemonArguments(args: readonly string[]): DaemonArguments {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { config: { type: "string" }, help: { type: "boolean", short: "h" } },
+    });
+    return { help: values.help ?? false, config: values.config };
+  } catch (error) {
+    return { help: false, config: undefined, mistake: describeFailure(error) };
+  }
+}
+
+function usageOf({ name, summary }: DaemonDescription): string {
+  return `podkeep ${name}: ${summary}
+
+usage: podkeep ${name} [--config FILE]
+
+  --config FILE  configuration; ${defaultConfigurationFile} when absent (docs/CONFIGURATION.md)
+
+exit codes: 0 ended well, 1 failed (the reason is on standard error), 2 wrong command line
+`;
+}
