@@ -1,4 +1,4 @@
-import { argv, env, exit, on, stderr, stdin, stdout } from "node:process";
+import process, { argv, env, exit, stderr, stdin, stdout } from "node:process";
 import { type Command, type CommandIo, exitCodes } from "./core/command.ts";
 import { describeFailure } from "./core/errors.ts";
 
@@ -37,8 +37,8 @@ function untilToldToStop(): AbortSignal {
     if (controller.signal.aborted) exit(exitCodes.failure);
     controller.abort();
   };
-  on("SIGTERM", stop);
-  on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
   return controller.signal;
 }
 

@@ -18,6 +18,10 @@ export interface AgentConfiguration {
   readonly pauseBundle: string;
   /** Containers, shared files and volumes live here; the reference's shims name paths below it. */
   readonly stateDirectory: string;
+  /** The agent's own records: of the OCI runtime, of the sandbox's namespaces, sockets of terminals. */
+  readonly runtimeDirectory: string;
+  /** cgroup below which each container gets its own. */
+  readonly cgroupParent: string;
   /** The policy that rules when initdata brings none. */
   readonly defaultPolicy: string;
   /** Tells the caller of a denied request what the policy printed. For debug builds: it shows the host the pod's secrets. */
@@ -66,6 +70,8 @@ export const defaultConfiguration: Configuration = {
     runtime: "crun",
     pauseBundle: "/pause_bundle",
     stateDirectory: "/run/kata-containers",
+    runtimeDirectory: "/run/podkeep",
+    cgroupParent: "/podkeep",
     defaultPolicy: "/etc/kata-opa/default-policy.rego",
     explainToHost: false,
   },

@@ -1,6 +1,5 @@
 declare module "@iarna/toml/lib/toml-parser.js" {
   /** The library's push parser. The three methods receive every key of a document, unescaped, before it is used. */
-  // biome-ignore lint/style/noDefaultExport: the library's module is the class
   export default class TomlParser {
     parse(text: string): void;
     finish(): Record<string, unknown>;

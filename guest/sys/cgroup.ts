@@ -201,7 +201,7 @@ function readGone(file: string): string | undefined {
   try {
     return readFileIfPresent(file, maxKernelFileBytes)?.toString();
   } catch (error) {
-    if (isErrno(error, "ENODEV", "EOPNOTSUPP", "ENOTSUP")) return undefined;
+    if (isErrno(error, "ENODEV", "ENOTSUP")) return undefined;
     throw error;
   }
 }

@@ -46,7 +46,7 @@ export class ChildReaper {
   }
 
   /**
-   * Waits for the end of a process that is an orphan of ours, or becomes one.
+   * Waits for the end of a process that is an orphan of ours, or becomes one. Waiting alone doesn't keep the program running.
    *
    * @throws GuestError `not-found` when there is no such process and nobody can tell how it ended; `cancelled` when the reaper
    *   is closed

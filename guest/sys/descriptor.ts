@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { GuestError } from "../core/errors.ts";
-import { asSystemCall } from "./system-error.ts";
+import { libc } from "./libc.ts";
+import { asSystemCall, lastError } from "./system-error.ts";
 
 /** Reads an open file from where it stands to its end. @throws as {@link readFileBounded}; the descriptor stays open */
 export function readDescriptorBounded(fd: number, maxBytes: number): Buffer {
@@ -52,4 +53,15 @@ export function closeDescriptor(fd: number): void {
 /** The path by which this process, and mount(2), reach an open descriptor. */
 export function descriptorPath(fd: number): string {
   return `/proc/self/fd/${fd}`;
+}
+
+/**
+ * Makes every descriptor but the standard ones close on exec. Node does so with what it opens; what it was started with, such
+ * as sockets of the service manager, would go to each program.
+ *
+ * @throws SystemError
+ */
+export function closeDescriptorsOnExec(): void {
+  const CLOSE_RANGE_CLOEXEC = 4;
+  if (libc.close_range(3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC) !== 0) throw lastError("close_range");
 }

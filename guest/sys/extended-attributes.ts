@@ -14,7 +14,7 @@ export function readAttributes(path: Uint8Array): Map<string, Buffer> {
   const length = Number(libc.llistxattr(checked, list, BigInt(list.length)));
   if (length < 0) {
     const error = lastError("llistxattr", path);
-    if (error.errno === "ENOTSUP" || error.errno === "EOPNOTSUPP") return new Map();
+    if (isErrno(error, "ENOTSUP")) return new Map();
     throw error;
   }
   const attributes = new Map<string, Buffer>();

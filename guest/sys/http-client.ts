@@ -5,7 +5,8 @@ import type { Readable } from "node:stream";
 import tls from "node:tls";
 import { GuestError } from "../core/errors.ts";
 import { describeHttpFailure, HttpError, type HttpStage } from "./http-error.ts";
-import { defaultHttpTimeoutMs, defaultMaxBodyBytes, maxRedirects } from "./limits.ts";
+import { parseIpAddress } from "./ip-address.ts";
+import { defaultHttpTimeoutMs, defaultMaxBodyBytes, maxHeaderSize, maxRedirects } from "./limits.ts";
 
 /** Which servers are believed to be who they say. */
 export type Trust =
@@ -38,7 +39,7 @@ export interface HttpResponse {
   readonly headers: ReadonlyMap<string, string>;
   /** Where it came from, after redirects. */
   readonly url: URL;
-  /** The body as it comes, with back-pressure. Fails with {@link HttpError} when it breaks off or stalls. */
+  /** The body as it comes, with back-pressure. Fails when it breaks off, stalls or is cancelled. */
   readonly stream: Readable;
   /**
    * The whole body.
@@ -89,42 +90,69 @@ export class HttpClient {
     this.#https.destroy();
   }
 
-  #exchange(url: URL, request: HttpRequest): Promise<HttpResponse> {
+  /** A kept connection may be closed by the server just when it is used again; then nothing was done, and it's tried anew. */
+  async #exchange(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    try {
+      return await this.#exchangeOnce(url, request);
+    } catch (error) {
+      if (error instanceof ClosedKeptConnection && isIdempotent(request)) return await this.#exchangeOnce(url, request);
+      throw error instanceof ClosedKeptConnection ? error.failure : error;
+    }
+  }
+
+  #exchangeOnce(url: URL, request: HttpRequest): Promise<HttpResponse> {
     const secure = url.protocol === "https:";
     const timeoutMs = request.timeoutMs ?? defaultHttpTimeoutMs;
     const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
-    return new Promise((resolve, reject) => {
-      const outgoing = (secure ? https : http).request(url, {
-        method: request.method ?? "GET",
-        headers: { ...request.headers, ...(body === undefined ? {} : { "content-length": String(body.length) }) },
-        agent: secure ? this.#https : this.#http,
-        maxHeaderSize: 64 * 1024,
-      });
-      const progress = followProgress(outgoing, secure);
-      const fail = (cause: unknown): void => {
-        stopTimer();
-        reject(describeHttpFailure(progress(), endpointOf(url), cause));
-      };
-      const abort = (error: HttpError): void => {
-        outgoing.destroy(error);
-        fail(error);
-      };
-      const timer = setTimeout(() => abort(timedOut(progress(), url, timeoutMs)), timeoutMs);
-      const stopTimer = (): void => clearTimeout(timer);
-      const onAbort = (): void =>
-        abort(new HttpError(progress(), "cancelled", `request to ${endpointOf(url)} was cancelled`));
-      outgoing.once("close", () => request.signal?.removeEventListener("abort", onAbort));
-      outgoing.on("error", fail);
-      outgoing.on("response", (incoming) => {
-        stopTimer();
-        incoming.setTimeout(timeoutMs, () => incoming.destroy(timedOut("response", url, timeoutMs)));
-        resolve(toResponse(url, incoming));
-      });
-      if (request.signal?.aborted === true) onAbort();
-      else request.signal?.addEventListener("abort", onAbort, { once: true });
-      outgoing.end(body);
+    const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
+    const outgoing = (secure ? https : http).request(url, {
+      method: request.method ?? "GET",
+      headers: { ...request.headers, ...(body === undefined ? {} : { "content-length": String(body.length) }) },
+      agent: secure ? this.#https : this.#http,
+      maxHeaderSize,
     });
+    const stage = followProgress(outgoing, url);
+    let stop = (error: HttpError): void => {
+      outgoing.destroy(error);
+      reject(error);
+    };
+    const onAbort = (): void =>
+      stop(new HttpError(stage(), "cancelled", `request to ${endpointOf(url)} was cancelled`));
+    const timer = setTimeout(() => stop(timedOut(stage(), url, timeoutMs)), timeoutMs);
+    outgoing.on("error", (error) => reject(failureOf(outgoing, stage(), url, error)));
+    outgoing.on("response", (incoming) => {
+      clearTimeout(timer);
+      stop = (error) => incoming.destroy(error);
+      incoming.setTimeout(timeoutMs, () => stop(timedOut("response", url, timeoutMs)));
+      resolve(toResponse(url, incoming));
+    });
+    outgoing.once("close", () => {
+      clearTimeout(timer);
+      request.signal?.removeEventListener("abort", onAbort);
+    });
+    request.signal?.addEventListener("abort", onAbort, { once: true });
+    if (request.signal?.aborted === true) onAbort();
+    else outgoing.end(body);
+    return promise;
   }
+}
+
+/** Tells a failure that may be tried again from the others. */
+class ClosedKeptConnection {
+  readonly failure: HttpError;
+  constructor(failure: HttpError) {
+    this.failure = failure;
+  }
+}
+
+function failureOf(outgoing: http.ClientRequest, stage: HttpStage, url: URL, cause: Error): unknown {
+  const failure = describeHttpFailure(stage, endpointOf(url), cause);
+  const wasReset = "code" in cause && (cause.code === "ECONNRESET" || cause.code === "EPIPE");
+  return outgoing.reusedSocket && wasReset ? new ClosedKeptConnection(failure) : failure;
+}
+
+function isIdempotent(request: HttpRequest): boolean {
+  return ["GET", "HEAD", "PUT", "DELETE"].includes(request.method ?? "GET");
 }
 
 /** True for 200 to 299. */
@@ -133,22 +161,19 @@ export function isSuccess(response: HttpResponse): boolean {
 }
 
 /** Follows the connection of a request, so that a failure can be told by its stage. */
-function followProgress(outgoing: http.ClientRequest, secure: boolean): () => HttpStage {
-  let stage: HttpStage = "resolve";
+function followProgress(outgoing: http.ClientRequest, url: URL): () => HttpStage {
+  const isNumeric = parseIpAddress(url.hostname.replace(/^\[|\]$/g, "")) !== undefined;
+  let stage: HttpStage = isNumeric ? "connect" : "resolve";
   outgoing.once("socket", (socket: Socket) => {
     if (!socket.connecting) {
       stage = "request";
       return;
     }
-    // An address needs no lookup, and then there is no such event.
     socket.once("lookup", (error: Error | null) => {
       if (error === null) stage = "connect";
     });
-    socket.once("connectionAttempt", () => {
-      stage = "connect";
-    });
     socket.once("connect", () => {
-      stage = secure ? "tls" : "request";
+      stage = url.protocol === "https:" ? "tls" : "request";
     });
     socket.once("secureConnect", () => {
       stage = "request";

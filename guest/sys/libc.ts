@@ -10,7 +10,7 @@ import ffi from "node:ffi";
 export const libc = ffi.dlopen(null, {
   accept4: { arguments: ["i32", "pointer", "pointer", "i32"], return: "i32" },
   bind: { arguments: ["i32", "pointer", "u32"], return: "i32" },
-  close: { arguments: ["i32"], return: "i32" },
+  close_range: { arguments: ["u32", "u32", "i32"], return: "i32" },
   connect: { arguments: ["i32", "pointer", "u32"], return: "i32" },
   fchmodat: { arguments: ["i32", "pointer", "u32", "i32"], return: "i32" },
   fchownat: { arguments: ["i32", "pointer", "u32", "u32", "i32"], return: "i32" },

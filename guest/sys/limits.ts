@@ -30,3 +30,5 @@ export const maxRedirects = 5;
 export const defaultMaxBodyBytes = 16 * 1024 * 1024;
 /** HTTP: until the headers of the answer are there, and between two pieces of the body. */
 export const defaultHttpTimeoutMs = 60_000;
+/** HTTP headers of an answer. */
+export const maxHeaderSize = 64 * 1024;

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { GuestError } from "../core/errors.ts";
+import { closeDescriptorsOnExec } from "./descriptor.ts";
 import { defaultProgramTimeoutMs, maxProgramOutputBytes, outputAfterExitMs } from "./limits.ts";
 import { inNamespace } from "./namespace.ts";
 import { toSystemError } from "./system-error.ts";
@@ -124,6 +125,7 @@ export function findProgram(name: string): string {
 }
 
 function start(program: string, args: readonly string[], options: ProgramOptions): ChildProcess {
+  closeDescriptorsOnExec();
   const stdin = options.stdin === undefined ? "ignore" : "fd" in options.stdin ? options.stdin.fd : "pipe";
   const stdio: StdioOptions = [stdin, options.stdoutFd ?? "pipe", options.stderrFd ?? "pipe"];
   const spawnIt = (): ChildProcess =>

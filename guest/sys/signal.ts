@@ -10,7 +10,7 @@ import { lastError } from "./system-error.ts";
  * @throws SystemError ESRCH when there is no such process; RangeError for ids that kill(2) takes for groups or all
  */
 export function sendSignal(pid: number, signal: number): void {
-  if (!Number.isSafeInteger(pid) || pid < 1) throw new RangeError(`not the id of one process: ${pid}`);
+  if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff) throw new RangeError(`not the id of one process: ${pid}`);
   if (libc.kill(pid, signal) !== 0) throw lastError("kill");
 }
 

@@ -2,10 +2,13 @@ import os from "node:os";
 import { GuestError } from "../core/errors.ts";
 import { errnoText, readErrno } from "./libc.ts";
 
-const errnoNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(os.constants.errno).map(([name, number]) => [number, name]),
-);
 const errnoNumbers: ReadonlyMap<string, number> = new Map(Object.entries(os.constants.errno));
+
+/** Some numbers have two names; these are the ones not used. */
+const aliases: ReadonlySet<string> = new Set(["EWOULDBLOCK", "EOPNOTSUPP"]);
+const errnoNames: ReadonlyMap<number, string> = new Map(
+  [...errnoNumbers].filter(([name]) => !aliases.has(name)).map(([name, number]) => [number, name]),
+);
 
 /**
  * A system call that failed. The message is the one callers know from elsewhere, `ENOENT: No such file or directory`; which
@@ -30,7 +33,10 @@ export class SystemError extends GuestError {
   }
 }
 
-/** True when something thrown is a failed system call with this errno, such as `ENOENT`; errors of Node's own count, too. */
+/**
+ * True when something thrown is a failed system call with one of these errnos, such as `ENOENT`; errors of Node's own count,
+ * too. ENOTSUP stands for EOPNOTSUPP as well.
+ */
 export function isErrno(thrown: unknown, ...names: readonly string[]): boolean {
   if (thrown instanceof SystemError) return names.includes(thrown.errno);
   return isNodeSystemError(thrown) && names.includes(thrown.code);

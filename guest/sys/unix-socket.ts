@@ -19,8 +19,8 @@ const SOCK_NONBLOCK = 0o4000;
  * @throws SystemError; GuestError `already-exists` when the path is in use or isn't a socket
  */
 export function listenUnix(path: string, options: { readonly mode?: number } = {}): number {
-  removeStaleSocket(path);
   const address = encodeUnixAddress(path);
+  removeStaleSocket(path);
   const fd = openUnixSocket(SOCK_STREAM);
   try {
     if (libc.bind(fd, address, address.length) !== 0) throw lastError("bind", path);

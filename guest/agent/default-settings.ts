@@ -1,0 +1,14 @@
+import type { AgentSettings } from "./dependencies.ts";
+import { defaultCopyQuotaBytes, defaultImagePullTimeoutMs } from "./limits.ts";
+
+/** The settings of a pod VM whose configuration says nothing else. */
+export const defaultAgentSettings: AgentSettings = {
+  guestDns: "ignore",
+  resolverFile: "/etc/resolv.conf",
+  allowedDevices: [],
+  copyQuotaBytes: defaultCopyQuotaBytes,
+  freezeFilesAfterStart: false,
+  strictUnsealing: false,
+  imagePullTimeoutMs: defaultImagePullTimeoutMs,
+  pipeSizeBytes: undefined,
+};

@@ -1,0 +1,60 @@
+import { GuestError } from "../../core/errors.ts";
+import { openVolume } from "../../runtime/guest-volumes.ts";
+import { closeDescriptor, readDescriptorBounded } from "../../sys/descriptor.ts";
+import { isErrno } from "../../sys/system-error.ts";
+import type { Container } from "../container.ts";
+import type { AgentDependencies } from "../dependencies.ts";
+import { quotedError } from "../errors.ts";
+import { maxTerminationFileBytes, maxTerminationLogBytes } from "../limits.ts";
+import type { Sandbox } from "../sandbox.ts";
+import type { AgentHandlers } from "./agent-handlers.ts";
+
+const terminationPathAnnotation = "io.kubernetes.container.terminationMessagePath";
+
+/** GetDiagnosticData: the termination message of a container (spec/agent-rpc.md 6.10, scenario V2). */
+export function diagnosticsHandlers(
+  sandbox: Sandbox,
+  { paths }: AgentDependencies,
+): AgentHandlers<"GetDiagnosticData"> {
+  return {
+    GetDiagnosticData: ({ log_type: type, container_id: id }) => {
+      if (type !== "termination_log") {
+        throw quotedError("invalid-argument", `unsupported diagnostic log_type: ${type.slice(0, 64)}`);
+      }
+      const container = sandbox.container(
+        id,
+        () => new GuestError("internal", `Invalid container id: ${id.slice(0, 128)}`),
+      );
+      const source = terminationLogSource(container);
+      const bytes = openVolume(source, paths, (root, path) => readIfPresent(() => root.openFile(path)));
+      return { data: new TextDecoder().decode(bytes.subarray(0, maxTerminationLogBytes)) };
+    },
+  };
+}
+
+/** Where the file that the container writes its message to is in the guest. */
+function terminationLogSource({ parts: { annotations, mounts } }: Container): string {
+  const path = Object.hasOwn(annotations, terminationPathAnnotation)
+    ? annotations[terminationPathAnnotation]
+    : undefined;
+  if (path === undefined) throw new GuestError("internal", "No terminationMessagePath annotation");
+  const mount = mounts.find(({ destination }) => destination === path);
+  if (mount === undefined) {
+    throw new GuestError("internal", `termination message mount not found for ${path.slice(0, 256)}`);
+  }
+  return mount.source;
+}
+
+function readIfPresent(open: () => number): Buffer {
+  try {
+    const fd = open();
+    try {
+      return readDescriptorBounded(fd, maxTerminationFileBytes);
+    } finally {
+      closeDescriptor(fd);
+    }
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return Buffer.alloc(0);
+    throw error;
+  }
+}

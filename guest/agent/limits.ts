@@ -1,0 +1,51 @@
+/** Most containers of a pod, ended ones that were not removed included. */
+export const maxContainers = 256;
+
+/** Most processes of a container whose end nobody has waited for. */
+export const maxProcesses = 512;
+
+/** How long output of a process stays readable once its exit has been collected (spec/agent-rpc.md 7.3), in milliseconds. */
+export const outputAfterCollectMs = 10_000;
+
+/** Most OOM events that wait for a reader (spec/agent-rpc.md 7.5). */
+export const maxOomEvents = 100;
+
+/** Most bytes of a termination log that are answered (spec/agent-rpc.md 6.10). */
+export const maxTerminationLogBytes = 4096;
+
+/** Largest file that a termination log is read from at all; a container may write what it likes. */
+export const maxTerminationFileBytes = 1024 * 1024;
+
+/** Longest host name that Linux takes. */
+export const maxHostnameLength = 64;
+
+/** Most lines of the resolver configuration that a host sends, and the longest of them. */
+export const maxDnsLines = 64;
+export const maxDnsLineLength = 1024;
+
+/** Most bytes of files that a host may have copied in, unless the configuration says otherwise. */
+export const defaultCopyQuotaBytes = 1024 * 1024 * 1024;
+
+/** Most files, directories and links that a host may have copied in. */
+export const maxCopiedEntries = 100_000;
+
+/** Most copies that are under way at a time; a shim makes one after the other. */
+export const maxOpenUploads = 64;
+
+/** How long a copy may rest before its temporary file is taken away, in milliseconds. */
+export const uploadIdleMs = 10 * 60 * 1000;
+
+/** Most bytes that may be fed to the random pool at once. */
+export const maxEntropyBytes = 4096;
+
+/** Most storages of one request. */
+export const maxStorages = 128;
+
+/** How long an image pull may take unless the configuration says otherwise, in milliseconds (`image_pull_timeout`). */
+export const defaultImagePullTimeoutMs = 1_200_000;
+
+/** Longest secret that an environment variable can be unsealed to, in bytes. */
+export const maxUnsealedBytes = 128 * 1024;
+
+/** Most CPUs that OnlineCPUMem may be asked for. */
+export const maxCpus = 8192;

@@ -1,0 +1,151 @@
+import { dirname, join } from "node:path";
+import { createAgentService } from "../agent/agent-service.ts";
+import { defaultAgentSettings } from "../agent/default-settings.ts";
+import type { Unsealer } from "../agent/dependencies.ts";
+import { GuestError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Scope } from "../core/scope.ts";
+import { createReconnectingClient } from "../hub/index.ts";
+import type { Initdata } from "../initdata/initdata.ts";
+import { type LoadedPolicySource, readDefaultPolicy } from "../policy/default-policy.ts";
+import { PolicyGate } from "../policy/policy-gate.ts";
+import { connectTtrpc } from "../rpc/connect.ts";
+import { AgentService } from "../rpc/messages/agent.ts";
+import { ImagePullService, SealedSecretService } from "../rpc/messages/confidential-data-hub.ts";
+import { Health } from "../rpc/messages/health.ts";
+import type { RpcClient } from "../rpc/method.ts";
+import { MethodRegistry } from "../rpc/method-registry.ts";
+import { type PortOptions, servePort } from "../rpc/port.ts";
+import { createGuestPaths, type GuestPaths } from "../runtime/guest-paths.ts";
+import type { ImagePuller } from "../runtime/image-puller.ts";
+import { OciRuntime } from "../runtime/oci-runtime.ts";
+import { probeOciRuntime } from "../runtime/runtime-probe.ts";
+import { ChildReaper } from "../sys/child-reaper.ts";
+import { makeDirectories, readFileBounded } from "../sys/file.ts";
+import { findProgram } from "../sys/program.ts";
+import { listenTcp } from "../sys/socket.ts";
+import { listenUnix } from "../sys/unix-socket.ts";
+import { parseApfFile } from "./apf-file.ts";
+import type { AgentConfiguration, Configuration } from "./configuration.ts";
+import type { StartDaemon } from "./daemon.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { loadProvisionedInitdata } from "./provision.ts";
+
+const maxApfFileBytes = 1024 * 1024;
+
+/** How long an unsealing may take; the reference's cdh_api_timeout. */
+const hubCallTimeoutMs = 50_000;
+
+/**
+ * Serves the Kata agent API. The port opens last: when the initdata is verified, the policy compiled, the OCI runtime proven to
+ * run containers and the hub there (threat model row 7).
+ */
+export const startAgent: StartDaemon = async ({ configuration, log, scope }) => {
+  const { agent } = configuration;
+  const gate = createGate(configuration, log);
+  const paths = guestPathsOf(agent);
+  const runtime = await openRuntime(agent, paths, log);
+  const hub = await connectHub(configuration, scope);
+  const reaper = new ChildReaper();
+  scope.add("child reaper", () => reaper.close());
+  const service = createAgentService({
+    paths,
+    settings: defaultAgentSettings,
+    runtime,
+    reaper,
+    imagePuller: imagePullerOf(hub),
+    unsealer: unsealerOf(hub),
+    network: undefined,
+    policy: gate,
+    log,
+    now: () => performance.now(),
+    onDestroyed: () => void scope.close(),
+  });
+  scope.add("sandbox", () => service.close());
+  const registry = new MethodRegistry({ gate, log });
+  registry.add(AgentService, service.agent);
+  registry.add(Health, service.health);
+  await servePort({ registry, ...listenOptions(agent), log, scope });
+  log.info("agent serves", { listen: agent.listen, policy: gate.status });
+};
+
+function createGate({ agent, provision }: Configuration, log: Log): PolicyGate {
+  const initdata = loadProvisionedInitdata(provision.directory);
+  const { policy, origin } = choosePolicy(initdata, agent);
+  return new PolicyGate({ policy, origin, debug: agent.explainToHost, log });
+}
+
+/** The initdata's policy replaces the image's completely (scenario P11). */
+function choosePolicy(initdata: Initdata | undefined, { defaultPolicy }: AgentConfiguration): LoadedPolicySource {
+  if (initdata?.policy === undefined) return readDefaultPolicy(defaultPolicy);
+  return { policy: initdata.policy, origin: { kind: "initdata" } };
+}
+
+function guestPathsOf(agent: AgentConfiguration): GuestPaths {
+  return createGuestPaths({
+    base: agent.stateDirectory,
+    namespaces: join(agent.runtimeDirectory, "namespaces"),
+    runtimeState: join(agent.runtimeDirectory, "containers"),
+    consoleSockets: join(agent.runtimeDirectory, "consoles"),
+    pauseBundle: agent.pauseBundle,
+    cgroupParent: agent.cgroupParent,
+    networkNamespace: agent.networkNamespace || undefined,
+  });
+}
+
+/** A runtime that can't run containers here is found out now, not when the pod is waiting. */
+async function openRuntime(agent: AgentConfiguration, paths: GuestPaths, log: Log): Promise<OciRuntime> {
+  const program = agent.runtime.startsWith("/") ? agent.runtime : findProgram(agent.runtime);
+  const runtime = new OciRuntime({ program, stateDirectory: paths.runtimeState });
+  log.info("OCI runtime", { program, version: await probeOciRuntime(runtime, paths) });
+  return runtime;
+}
+
+/** Makes sure that the hub is there. It may be restarted later. */
+async function connectHub({ hub }: Configuration, scope: Scope): Promise<RpcClient> {
+  const connect = (): Promise<RpcClient> => connectTtrpc({ path: hub.dataHubSocket });
+  await (await connect()).close();
+  const client = createReconnectingClient(connect);
+  scope.add("connection to the hub", () => client.close());
+  return client;
+}
+
+function imagePullerOf(hub: RpcClient): ImagePuller {
+  return {
+    async pullImage(reference, bundlePath, _metadata, signal) {
+      await hub.call(ImagePullService.methods.PullImage, { image_url: reference, bundle_path: bundlePath }, { signal });
+    },
+  };
+}
+
+function unsealerOf(hub: RpcClient): Unsealer {
+  return {
+    async unsealSecret(secret, signal) {
+      const request = { secret: Buffer.from(secret) };
+      const options = { timeoutMs: hubCallTimeoutMs, signal };
+      return (await hub.call(SealedSecretService.methods.UnsealSecret, request, options)).plaintext;
+    },
+  };
+}
+
+/** Plain only where the measured configuration says so. */
+function listenOptions({ listen, tls, apfFile }: AgentConfiguration): Pick<PortOptions, "listen" | "tls" | "plain"> {
+  const socket = listen.startsWith("unix://")
+    ? listenOnPath(listen.slice("unix://".length))
+    : listenTcp(parseEndpoint(listen));
+  const options = { listen: { fd: socket } };
+  if (tls === "off") return { ...options, plain: true };
+  const material = parseApfFile(readFileBounded(apfFile, maxApfFileBytes)).tls;
+  if (material === undefined) {
+    throw new GuestError(
+      "failed-precondition",
+      `${apfFile} has no TLS certificate, and the configuration requires TLS`,
+    );
+  }
+  return { ...options, tls: material };
+}
+
+function listenOnPath(path: string): number {
+  makeDirectories(dirname(path), 0o700);
+  return listenUnix(path);
+}

@@ -1,0 +1,9 @@
+import { daemonCommand } from "./daemon.ts";
+import { startHub } from "./hub.ts";
+
+/** `podkeep hub`. */
+export const hubCommand = daemonCommand({
+  name: "hub",
+  summary: "serve the attestation agent, the data hub and the workload's HTTP API",
+  start: startHub,
+});

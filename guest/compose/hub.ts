@@ -1,0 +1,170 @@
+import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { Attester } from "../attest/attester.ts";
+import { sampleAttester } from "../attest/sample/attester.ts";
+import { GuestError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Scope } from "../core/scope.ts";
+import { podkeepVersion } from "../core/version.ts";
+import {
+  createAttestationAgent,
+  createAttestationAgentClient,
+  createDataHub,
+  createReconnectingClient,
+  createResourceProvider,
+  defaultAttestationAgentConfig,
+  defaultDataHubConfig,
+  parseAttestationAgentConfig,
+  parseDataHubConfig,
+  writeCredentialFiles,
+} from "../hub/index.ts";
+import type { Initdata } from "../initdata/initdata.ts";
+import type { Timing } from "../kbs/index.ts";
+import { createRestApi } from "../rest/rest-api.ts";
+import { connectTtrpc } from "../rpc/connect.ts";
+import { serveHttp } from "../rpc/http/server.ts";
+import { localGate } from "../rpc/local-gate.ts";
+import { AttestationAgentService } from "../rpc/messages/attestation.ts";
+import {
+  GetResourceService,
+  ImagePullService,
+  SealedSecretService,
+  SecureMountService,
+} from "../rpc/messages/confidential-data-hub.ts";
+import { KeyProviderService } from "../rpc/messages/keyprovider.ts";
+import type { RpcClient } from "../rpc/method.ts";
+import { MethodRegistry } from "../rpc/method-registry.ts";
+import { servePort } from "../rpc/port.ts";
+import { makeDirectories } from "../sys/file.ts";
+import { listenTcp } from "../sys/socket.ts";
+import { listenUnix } from "../sys/unix-socket.ts";
+import type { Configuration } from "./configuration.ts";
+import type { StartDaemon } from "./daemon.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { composeImagePull } from "./image-pull.ts";
+import { loadProvisionedInitdata } from "./provision.ts";
+
+const timing: Timing = {
+  monotonicMs: () => performance.now(),
+  epochSeconds: () => Date.now() / 1000,
+  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+  random: Math.random,
+};
+
+/**
+ * Serves the attestation agent, the data hub and the workload's HTTP API. The three meet by the reference's own socket
+ * interface even in one process, so that each can be swapped for the reference's program.
+ */
+export const startHub: StartDaemon = async ({ configuration, log, scope }) => {
+  const initdata = loadProvisionedInitdata(configuration.provision.directory);
+  const parts = { configuration, initdata, log, scope };
+  const agentSocket = await serveAttestationAgent(parts);
+  const hubSocket = await serveDataHub(parts, agentSocket);
+  await serveRest(parts, agentSocket, hubSocket);
+  log.info("hub serves", { attestationAgent: agentSocket, dataHub: hubSocket, rest: configuration.hub.restListen });
+};
+
+interface HubParts {
+  readonly configuration: Configuration;
+  readonly initdata: Initdata | undefined;
+  readonly log: Log;
+  readonly scope: Scope;
+}
+
+/** @returns path of the socket */
+async function serveAttestationAgent({ configuration, initdata, log, scope }: HubParts): Promise<string> {
+  const text = initdata?.attestationAgent?.text;
+  const config = text === undefined ? defaultAttestationAgentConfig : parseAttestationAgentConfig(text);
+  warnOfUnknownKeys("aa.toml", config.unknownKeys, log);
+  const attester = await bindAttester(sampleAttester, initdata, log);
+  const handlers = createAttestationAgent(config, {
+    attester,
+    devices: [],
+    initData: initdata && Buffer.from(initdata.document).toString("utf8"),
+    events: undefined,
+    timing,
+    lifetime: scope.signal,
+  });
+  const registry = new MethodRegistry({ gate: localGate, log, unknownFields: "ignore" });
+  registry.add(AttestationAgentService, handlers);
+  return serveSocket(configuration.hub.attestationAgentSocket, registry, log, scope);
+}
+
+/** A TEE that can hold the initdata's digest must hold this one's; the sample one proves nothing, and says so. */
+async function bindAttester(attester: Attester, initdata: Initdata | undefined, log: Log): Promise<Attester> {
+  if (attester.tee === "sample") log.warn("no TEE found: evidence is of the sample kind, which proves nothing");
+  if (initdata === undefined) return attester;
+  const outcome = await attester.bindInitData(initdata.digest);
+  if (outcome === "unsupported" && attester.tee !== "sample") {
+    throw new GuestError("failed-precondition", `TEE ${attester.tee} has nothing that initdata can be bound with`);
+  }
+  log.info("initdata binding", { tee: attester.tee, outcome });
+  return attester;
+}
+
+async function serveDataHub({ configuration, initdata, log, scope }: HubParts, agentSocket: string): Promise<string> {
+  const text = initdata?.dataHub?.text;
+  const config = text === undefined ? defaultDataHubConfig : parseDataHubConfig(text);
+  warnOfUnknownKeys("cdh.toml", config.unknownKeys, log);
+  const agentPath = config.attestationAgentSocketPath ?? agentSocket;
+  const attestationAgent = createAttestationAgentClient(openClient(agentPath, scope));
+  const parts = { attestationAgent, timing, log, lifetime: scope.signal };
+  const resources = createResourceProvider(config.keyBroker, parts);
+  await writeCredentialFiles(config.credentials, resources, scope.signal);
+  const images = composeImagePull({
+    config: config.image,
+    storeDirectory: configuration.hub.imageStore,
+    hostCredentials: join(configuration.provision.directory, "auth.json"),
+    resources,
+    log,
+    lifetime: scope.signal,
+  });
+  const hub = createDataHub({
+    resources,
+    attestationAgent,
+    images,
+    volumes: undefined,
+    keyServices: new Map(),
+    skipSealedSecretVerification: config.skipSealedSecretVerification,
+    log,
+  });
+  const registry = new MethodRegistry({ gate: localGate, log, unknownFields: "ignore" });
+  registry.add(GetResourceService, hub.getResource);
+  registry.add(SealedSecretService, hub.sealedSecret);
+  registry.add(SecureMountService, hub.secureMount);
+  registry.add(ImagePullService, hub.imagePull);
+  registry.add(KeyProviderService, hub.keyProvider);
+  return serveSocket(config.socketPath ?? configuration.hub.dataHubSocket, registry, log, scope);
+}
+
+/** Listens in the pod's network namespace, where the workload's loopback is; the hub itself stays in the VM's. */
+async function serveRest(parts: HubParts, agentSocket: string, hubSocket: string): Promise<void> {
+  const { configuration, log, scope } = parts;
+  const { host, port } = parseEndpoint(configuration.hub.restListen);
+  const networkNamespace = configuration.agent.networkNamespace || undefined;
+  const handler = createRestApi({
+    features: configuration.hub.restFeatures,
+    attestationAgent: openClient(agentSocket, scope),
+    dataHub: openClient(hubSocket, scope),
+    version: podkeepVersion,
+    log,
+  });
+  await serveHttp({ listen: { fd: listenTcp({ host, port, networkNamespace }) }, handler, log, scope });
+}
+
+/** A client of a socket that may not be there yet, and that may go and come back. */
+function openClient(path: string, scope: Scope): RpcClient {
+  const client = createReconnectingClient(() => connectTtrpc({ path }));
+  scope.add(`client of ${path}`, () => client.close());
+  return client;
+}
+
+async function serveSocket(path: string, registry: MethodRegistry, log: Log, scope: Scope): Promise<string> {
+  makeDirectories(dirname(path), 0o700);
+  await servePort({ registry, listen: { fd: listenUnix(path) }, plain: true, log, scope });
+  return path;
+}
+
+function warnOfUnknownKeys(file: string, keys: readonly string[], log: Log): void {
+  if (keys.length > 0) log.warn("configuration has keys that mean nothing here", { file, keys });
+}

@@ -1,0 +1,65 @@
+import { GuestError } from "../core/errors.ts";
+import { formatIpAddress, type IpAddress, unmapIpAddress } from "../sys/ip-address.ts";
+import { addressBits, checkPrefix, type IpPrefix, overlaps, sameAddress } from "./checked-values.ts";
+
+/**
+ * What the host may not point elsewhere (threat model row 65): addresses of this machine itself, where the pod's REST services
+ * listen (127.0.0.1:8006 and :8080), and those of the clouds' metadata services. Addresses are compared as numbers, IPv4 ones
+ * inside IPv6 ones as themselves (row 66).
+ */
+const reserved: readonly (readonly [string, IpPrefix])[] = [
+  ["this machine", checkPrefix("0.0.0.0/8")],
+  ["loopback", checkPrefix("127.0.0.0/8")],
+  ["loopback", checkPrefix("::1")],
+  ["unspecified", checkPrefix("::")],
+  ["metadata service", checkPrefix("169.254.0.0/16")],
+  ["metadata service", checkPrefix("168.63.129.16")],
+  ["metadata service", checkPrefix("fd00:ec2::254")],
+  ["metadata service", checkPrefix("fd20:ce::254")],
+];
+
+const groups: readonly IpPrefix[] = ["224.0.0.0/4", "ff00::/8", "255.255.255.255"].map(checkPrefix);
+
+/** An address for an interface or of a neighbour: one station's, and none of the reserved ones. @throws GuestError */
+export function refuseReservedAddress(address: IpAddress): void {
+  const plain = unmapIpAddress(address);
+  const host: IpPrefix = { address: plain, length: addressBits(plain.family) };
+  refuseReserved(host, formatIpAddress(address));
+  if (groups.some((group) => overlaps(host, group)))
+    throw new GuestError("invalid-argument", "the address is that of a group", {
+      fields: { address: formatIpAddress(plain) },
+    });
+}
+
+/**
+ * A route's destination. The default route covers everything and is all right: the kernel looks for its own addresses first,
+ * and for the more specific route. Any other must stay clear of the reserved networks.
+ *
+ * @throws GuestError `permission-denied`
+ */
+export function refuseReservedDestination(destination: IpPrefix): void {
+  if (destination.length === 0) return;
+  refuseReserved(unmapPrefix(destination), `${formatIpAddress(destination.address)}/${destination.length}`);
+}
+
+/** An address that one of our interfaces has: who claims it elsewhere gets traffic that is ours. @throws GuestError */
+export function refuseOwnAddress(address: IpAddress, own: readonly IpAddress[]): void {
+  const plain = unmapIpAddress(address);
+  if (own.some((mine) => sameAddress(mine, plain)))
+    throw new GuestError("permission-denied", "the address is one of this machine", {
+      fields: { address: formatIpAddress(plain) },
+    });
+}
+
+/** An IPv4 network that is written as IPv6, as it is. */
+export function unmapPrefix({ address, length }: IpPrefix): IpPrefix {
+  const plain = unmapIpAddress(address);
+  const embedded = plain.family !== address.family && length >= 96;
+  return embedded ? { address: plain, length: length - 96 } : { address, length };
+}
+
+function refuseReserved(network: IpPrefix, text: string): void {
+  const hit = reserved.find(([, prefix]) => overlaps(network, prefix));
+  if (hit === undefined) return;
+  throw new GuestError("permission-denied", `the address is reserved (${hit[0]})`, { fields: { address: text } });
+}

@@ -1,0 +1,31 @@
+/** Bounds of the regular expression engine. Exceeding one is an error the caller turns into a denial. */
+
+/** Longest pattern text, in UTF-16 units. */
+export const maxPatternLength = 64 * 1024;
+
+/** Highest count in `x{n,m}`, and highest product of nested counts (RE2's own figure). */
+export const maxRepeat = 1000;
+
+/** Deepest nesting of groups and repetitions (RE2's own figure). */
+export const maxNestingDepth = 1000;
+
+/** Most instructions in a compiled program; `x{1000}` costs a thousand times x. */
+export const maxProgramSize = 20_000;
+
+/** Most capture groups in a pattern; each costs two slots in every thread of the matcher. */
+export const maxCaptureGroups = 1000;
+
+/** Most cells of the transition table of one automaton before it is flushed (four bytes each). */
+export const maxTransitionCells = 64 * 1024;
+
+/** Units of work (instructions visited, characters read) that one call of a matcher may cost. */
+export const defaultMaxSteps = 20_000_000;
+
+/** Most steps of dividing the code points into letters: bounds of all classes times their number. */
+export const maxAlphabetWork = 20_000_000;
+
+/** Most instruction numbers kept in the states of one automaton before it is flushed (four bytes each). */
+export const maxKernelCells = 256 * 1024;
+
+/** Most slots of all threads of one matcher: instructions times slots (four bytes each, twice). */
+export const maxThreadSlots = 4_000_000;

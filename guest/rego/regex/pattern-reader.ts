@@ -1,0 +1,100 @@
+import { RegexSyntaxError } from "./errors.ts";
+
+/** A position in a pattern, read by code points. */
+export class PatternReader {
+  readonly text: string;
+  position = 0;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  get atEnd(): boolean {
+    return this.position >= this.text.length;
+  }
+
+  /** Whether the text goes on with `prefix` here. */
+  lookingAt(prefix: string): boolean {
+    return this.text.startsWith(prefix, this.position);
+  }
+
+  /** Steps over `prefix` if the text goes on with it. */
+  accept(prefix: string): boolean {
+    if (!this.lookingAt(prefix)) return false;
+    this.position += prefix.length;
+    return true;
+  }
+
+  /** The code point here, or -1 at the end. */
+  peek(): number {
+    return this.text.codePointAt(this.position) ?? -1;
+  }
+
+  /** The code point here, stepping over it; -1 at the end. */
+  next(): number {
+    const codePoint = this.peek();
+    if (codePoint >= 0) this.position += codePoint > 0xffff ? 2 : 1;
+    return codePoint;
+  }
+
+  /** The text from `start` to here. */
+  since(start: number): string {
+    return this.text.slice(start, this.position);
+  }
+}
+
+const simpleEscapes: ReadonlyMap<string, number> = new Map([
+  ["a", 0x07],
+  ["f", 0x0c],
+  ["n", 0x0a],
+  ["r", 0x0d],
+  ["t", 0x09],
+  ["v", 0x0b],
+]);
+
+/**
+ * Reads an escape that stands for one code point, from its backslash: `\n`, `\x41`, `\x{10FFFF}`, `\012`, `\.`.
+ * Letters and digits without a meaning are errors, so that a construct of another dialect never passes as a literal.
+ */
+export function readEscape(reader: PatternReader): number {
+  const start = reader.position;
+  reader.position += 1;
+  if (reader.atEnd) throw new RegexSyntaxError("trailing backslash at end of expression", "");
+  const character = String.fromCodePoint(reader.next());
+  const codePoint = escapedCodePoint(reader, character);
+  if (codePoint === undefined) throw new RegexSyntaxError("invalid escape sequence", reader.since(start));
+  return codePoint;
+}
+
+function escapedCodePoint(reader: PatternReader, character: string): number | undefined {
+  if (character === "x") return readHexDigits(reader);
+  // A single digit but 0 would be a back-reference; RE2 has none.
+  if (/^[1-7]$/.test(character) && !/^[0-7]/.test(reader.text.charAt(reader.position))) return undefined;
+  if (/^[0-7]$/.test(character)) return readOctalDigits(reader, character);
+  const simple = simpleEscapes.get(character);
+  if (simple !== undefined) return simple;
+  const isPunctuation = character < "\u0080" && !/^[0-9A-Za-z]$/.test(character);
+  return isPunctuation ? character.charCodeAt(0) : undefined;
+}
+
+function readOctalDigits(reader: PatternReader, first: string): number {
+  let digits = first;
+  while (digits.length < 3 && /^[0-7]$/.test(reader.text.charAt(reader.position))) {
+    digits += reader.text.charAt(reader.position);
+    reader.position += 1;
+  }
+  return Number.parseInt(digits, 8);
+}
+
+function readHexDigits(reader: PatternReader): number | undefined {
+  const rest = reader.text.slice(reader.position, reader.position + 64);
+  const match = /^\{([0-9A-Fa-f]+)\}|^([0-9A-Fa-f]{2})/.exec(rest);
+  if (match === null) {
+    reader.next();
+    reader.next();
+    return undefined;
+  }
+  reader.position += match[0].length;
+  const value = Number.parseInt(match[1] ?? match[2] ?? "", 16);
+  return value <= 0x10ffff ? value : undefined;
+}

@@ -1,0 +1,130 @@
+import { compileProgram } from "./compiler.ts";
+import { LazyDfa } from "./lazy-dfa.ts";
+import { type LiteralPlan, planLiterals } from "./literal-plan.ts";
+import { parsePattern } from "./parser.ts";
+import { PikeVm } from "./pike-vm.ts";
+import { widthAt } from "./position.ts";
+import type { Program } from "./program.ts";
+import { expandReplacement, parseReplacement } from "./replacement.ts";
+import { StepCounter } from "./step-counter.ts";
+
+/**
+ * Compiles a pattern of RE2's dialect, as Go's regexp package reads it.
+ * Throws RegexSyntaxError, whose message reads as RE2's, for a pattern that RE2 refuses or that is too large.
+ */
+export function compileRegex(pattern: string): CompiledRegex {
+  return new CompiledRegex(pattern);
+}
+
+/**
+ * A compiled pattern. Every method runs in time linear in pattern times subject for each match that it looks for, and
+ * throws RegexLimitError when that is more than `steps` has left. A text is a sequence of code points; offsets inside the
+ * engine are UTF-16 units.
+ */
+export class CompiledRegex {
+  readonly pattern: string;
+  readonly #program: Program;
+  readonly #groupNames: readonly (string | undefined)[];
+  readonly #plan: LiteralPlan;
+  readonly #dfa: LazyDfa;
+  #pikeVm: PikeVm | undefined;
+
+  /** Use `compileRegex`. */
+  constructor(pattern: string) {
+    const parsed = parsePattern(pattern);
+    this.pattern = pattern;
+    this.#groupNames = parsed.groupNames;
+    this.#plan = planLiterals(parsed.root);
+    this.#program = compileProgram(parsed, pattern);
+    this.#dfa = new LazyDfa(this.#program, this.#plan.anchored);
+  }
+
+  /** Whether the pattern matches anywhere in the subject. */
+  test(subject: string, steps?: StepCounter): boolean {
+    const { anchored, prefix, rest } = this.#plan;
+    if (rest === "nothing") return anchored ? subject.startsWith(prefix) : subject.includes(prefix);
+    if (rest === "end") return anchored ? subject === prefix : subject.endsWith(prefix);
+    steps ??= new StepCounter();
+    if (prefix === "") return this.#dfa.test(subject, 0, steps);
+    if (anchored) return subject.startsWith(prefix) && this.#dfa.test(subject, 0, steps);
+    const from = subject.indexOf(prefix);
+    return from >= 0 && this.#dfa.test(subject, from, steps);
+  }
+
+  /** The first match and its groups (index 0 is the whole match; a group that took no part is ""), or undefined. */
+  find(subject: string, steps?: StepCounter): readonly string[] | undefined {
+    return this.findAll(subject, 1, steps)[0];
+  }
+
+  /** The first `limit` matches (all if negative), each with its groups as `find` gives them. */
+  findAll(subject: string, limit: number, steps?: StepCounter): readonly (readonly string[])[] {
+    return this.#findSlots(subject, limit, steps).map((slots) => groupTexts(subject, slots));
+  }
+
+  /** The subject with every match replaced by the template (`$1`, `${name}`, `$$`; see parseReplacement). */
+  replaceAll(subject: string, template: string, steps: StepCounter = new StepCounter()): string {
+    const replacement = parseReplacement(template, this.#groupNames);
+    const parts: string[] = [];
+    let lastEnd = 0;
+    for (const slots of this.#findSlots(subject, -1, steps)) {
+      const [start = 0, end = 0] = slots;
+      const expanded = expandReplacement(replacement, subject, slots);
+      steps.spend(expanded.length);
+      parts.push(subject.slice(lastEnd, start), expanded);
+      lastEnd = end;
+    }
+    parts.push(subject.slice(lastEnd));
+    return parts.join("");
+  }
+
+  /** The parts of the subject between the matches. An empty match splits between two code points. */
+  split(subject: string, steps?: StepCounter): readonly string[] {
+    if (this.pattern !== "" && subject === "") return [""];
+    const parts: string[] = [];
+    let lastEnd = 0;
+    let end = 0;
+    for (const slots of this.#findSlots(subject, -1, steps)) {
+      end = slots[0] ?? 0;
+      const matchEnd = slots[1] ?? 0;
+      if (matchEnd !== 0) parts.push(subject.slice(lastEnd, end));
+      lastEnd = matchEnd;
+    }
+    if (end !== subject.length) parts.push(subject.slice(lastEnd));
+    return parts;
+  }
+
+  /** Successive matches that don't overlap; an empty match right after another match doesn't count. */
+  #findSlots(subject: string, limit: number, steps: StepCounter = new StepCounter()): Int32Array[] {
+    const matches: Int32Array[] = [];
+    if (limit === 0 || !this.test(subject, steps)) return matches;
+    const vm = this.#findingMachine();
+    let previousEnd = -1;
+    for (let position = 0; position <= subject.length; ) {
+      const slots = vm.find(subject, position, steps);
+      if (slots === undefined) break;
+      const [start = 0, end = 0] = slots;
+      const isEmpty = end === position;
+      if (!(isEmpty && start === previousEnd)) {
+        matches.push(slots);
+        if (matches.length === limit) break;
+      }
+      previousEnd = end;
+      position = isEmpty ? position + widthAt(subject, position) : end;
+    }
+    return matches;
+  }
+
+  #findingMachine(): PikeVm {
+    this.#pikeVm ??= new PikeVm(this.#program, this.#program.slotCount, this.#plan.anchored, this.#plan.prefix);
+    return this.#pikeVm;
+  }
+}
+
+function groupTexts(subject: string, slots: Int32Array): string[] {
+  const texts: string[] = [];
+  for (let slot = 0; slot + 1 < slots.length; slot += 2) {
+    const start = slots[slot] ?? -1;
+    texts.push(start < 0 ? "" : subject.slice(start, slots[slot + 1]));
+  }
+  return texts;
+}

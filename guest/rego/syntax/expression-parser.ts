@@ -1,0 +1,474 @@
+/** Terms, expressions and bodies (spec/rego-language.md 2.2). */
+import { negate } from "../number.ts";
+import { RegoObject, RegoSet, type Value } from "../value.ts";
+import type { TokenCursor } from "./cursor.ts";
+import type { Token } from "./lexer.ts";
+import type { Expression, Literal, Replacement, Term, VariableTerm } from "./tree.ts";
+
+/** Operators by how tightly they bind, and the built-ins that they stand for. `in` is read apart. */
+const operators: ReadonlyMap<string, { readonly level: number; readonly builtin: string }> = new Map([
+  ["==", { level: 2, builtin: "equal" }],
+  ["!=", { level: 2, builtin: "neq" }],
+  ["<", { level: 2, builtin: "lt" }],
+  ["<=", { level: 2, builtin: "lte" }],
+  [">", { level: 2, builtin: "gt" }],
+  [">=", { level: 2, builtin: "gte" }],
+  ["|", { level: 3, builtin: "or" }],
+  ["&", { level: 4, builtin: "and" }],
+  ["+", { level: 5, builtin: "plus" }],
+  ["-", { level: 5, builtin: "minus" }],
+  ["*", { level: 6, builtin: "mul" }],
+  ["/", { level: 6, builtin: "div" }],
+  ["%", { level: 6, builtin: "rem" }],
+]);
+const membershipLevel = 1;
+const comparisonLevel = 2;
+
+/** Literals up to (not including) the closing symbol or the end of the text. At least one. */
+export function parseQuery(cursor: TokenCursor, closing: "}" | "]" | "end"): Literal[] {
+  const literals: Literal[] = [];
+  for (;;) {
+    while (cursor.takeSymbol(";")) {
+      // Empty literals mean nothing.
+    }
+    if (cursor.isSymbol(closing) || cursor.isAtEnd()) {
+      if (literals.length === 0) {
+        throw cursor.unexpected("an expression");
+      }
+      return literals;
+    }
+    literals.push(parseLiteral(cursor));
+    const isSeparated = cursor.isSymbol(";") || cursor.isSymbol(closing) || cursor.next.startsLine;
+    if (!isSeparated && !cursor.isAtEnd()) {
+      throw cursor.unexpected('";" or a new line');
+    }
+  }
+}
+
+/** `{ query }` */
+export function parseBlock(cursor: TokenCursor, purpose: string): Literal[] {
+  cursor.expectSymbol("{", purpose);
+  const body = cursor.nested(() => parseQuery(cursor, "}"));
+  cursor.expectSymbol("}", "to close the body");
+  return body;
+}
+
+/** One literal with its `with` modifiers. */
+export function parseLiteral(cursor: TokenCursor): Literal {
+  const start = cursor.next.start;
+  const expression = parseLiteralExpression(cursor);
+  const replacements: Replacement[] = [];
+  while (cursor.isKeyword("with")) {
+    replacements.push(parseReplacement(cursor));
+  }
+  return { expression, replacements, start, end: cursor.previousEnd };
+}
+
+function parseReplacement(cursor: TokenCursor): Replacement {
+  const { start } = cursor.take();
+  const target = parsePostfix(cursor);
+  if (!cursor.takeKeyword("as")) {
+    throw cursor.unexpected('"as" after the target of "with"');
+  }
+  const value = parseTerm(cursor);
+  const path = target.kind === "reference" ? [target.head, ...target.path] : [target];
+  return { target: path, value, start, end: cursor.previousEnd };
+}
+
+function parseLiteralExpression(cursor: TokenCursor): Expression {
+  if (cursor.takeKeyword("some")) {
+    return parseSome(cursor);
+  }
+  if (cursor.takeKeyword("every")) {
+    return parseEvery(cursor);
+  }
+  if (cursor.takeKeyword("not")) {
+    return { kind: "not", expression: cursor.nested(() => parseStatement(cursor)) };
+  }
+  return parseStatement(cursor);
+}
+
+function parseStatement(cursor: TokenCursor): Expression {
+  const left = parseMembership(cursor);
+  if (cursor.takeSymbol(":=")) {
+    return { kind: "assign", target: left, value: parseMembership(cursor) };
+  }
+  if (cursor.takeSymbol("=")) {
+    return { kind: "unify", left, right: parseMembership(cursor) };
+  }
+  return { kind: "term", term: left };
+}
+
+/** A term, or `key, value in domain` where a comma can't mean anything else. */
+function parseMembership(cursor: TokenCursor): Term {
+  const first = parseTerm(cursor);
+  if (!cursor.isSymbol(",") || !cursor.keywords.has("in")) {
+    return first;
+  }
+  const comma = cursor.take();
+  const second = parseTerm(cursor);
+  const keyed = withKey(first, second);
+  if (keyed === undefined) {
+    throw cursor.fault('a comma may only stand in "key, value in collection" here', comma.start);
+  }
+  return keyed;
+}
+
+/** Gives the first `in` of a chain such as `value in a in b` its key. */
+function withKey(key: Term, membership: Term): Term | undefined {
+  if (membership.kind !== "call" || membership.operator[0] !== "internal.member_2") {
+    return undefined;
+  }
+  const [left, ...rest] = membership.operands;
+  // A term in parentheses starts before its first operand.
+  const isChain = left?.kind === "call" && left.operands[0]?.start === left.start;
+  const inner = isChain ? withKey(key, left) : undefined;
+  return inner === undefined
+    ? { ...membership, operator: ["internal.member_3"], operands: [key, ...membership.operands], start: key.start }
+    : { ...membership, operands: [inner, ...rest], start: key.start };
+}
+
+function parseSome(cursor: TokenCursor): Expression {
+  const terms: Term[] = [];
+  do {
+    terms.push(parseInfix(cursor, comparisonLevel));
+  } while (cursor.takeSymbol(","));
+  const [first, second] = terms;
+  if (cursor.takeKeyword("in")) {
+    const domain = parseTerm(cursor);
+    if (first === undefined || terms.length > 2) {
+      throw cursor.fault('"some … in" takes a value, or a key and a value', domain.start);
+    }
+    return second === undefined
+      ? { kind: "some", value: first, domain }
+      : { kind: "some", key: first, value: second, domain };
+  }
+  const names = terms.map((term) => {
+    if (term.kind !== "variable") {
+      throw cursor.fault('expected a variable after "some"', term.start);
+    }
+    return term;
+  });
+  return { kind: "declare", names };
+}
+
+function parseEvery(cursor: TokenCursor): Expression {
+  let key: VariableTerm | undefined;
+  let value = parseVariable(cursor);
+  if (cursor.takeSymbol(",")) {
+    key = value;
+    value = parseVariable(cursor);
+  }
+  if (!cursor.takeKeyword("in")) {
+    throw cursor.unexpected('"in" after the variables of "every"');
+  }
+  const domain = parseTerm(cursor);
+  const body = parseBlock(cursor, 'to open the body of "every"');
+  return key === undefined ? { kind: "every", value, domain, body } : { kind: "every", key, value, domain, body };
+}
+
+function parseVariable(cursor: TokenCursor): VariableTerm {
+  const start = cursor.next.start;
+  const name = cursor.expectName("a variable");
+  return { kind: "variable", name, start, end: cursor.previousEnd };
+}
+
+/** Any term, operators included. */
+export function parseTerm(cursor: TokenCursor): Term {
+  return cursor.nested(() => parseInfix(cursor, membershipLevel));
+}
+
+function parseInfix(cursor: TokenCursor, level: number): Term {
+  return parseInfixAfter(cursor, parsePostfix(cursor), level);
+}
+
+/** Operators of this level and tighter ones after a first operand. */
+function parseInfixAfter(cursor: TokenCursor, left: Term, level: number): Term {
+  for (;;) {
+    const operator = operatorAt(cursor, level);
+    if (operator === undefined) {
+      return left;
+    }
+    cursor.take();
+    const operand = cursor.nested(() => parseInfix(cursor, operator.level + 1));
+    left = {
+      kind: "call",
+      operator: [operator.builtin],
+      operands: [left, operand],
+      isInfix: true,
+      start: left.start,
+      end: operand.end,
+    };
+  }
+}
+
+function operatorAt(cursor: TokenCursor, level: number): { level: number; builtin: string } | undefined {
+  if (level <= membershipLevel && cursor.isKeyword("in")) {
+    return { level: membershipLevel, builtin: "internal.member_2" };
+  }
+  const operator = cursor.next.kind === "symbol" ? operators.get(cursor.next.text) : undefined;
+  return operator === undefined || operator.level < level ? undefined : operator;
+}
+
+/** A primary term followed by `.name`, `[term]` and `(operands)`, each without a space before it. */
+export function parsePostfix(cursor: TokenCursor): Term {
+  let term = parsePrimary(cursor);
+  for (;;) {
+    if (cursor.isAdjacent(".")) {
+      cursor.take();
+      term = extend(term, parseMemberName(cursor), cursor.previousEnd);
+    } else if (cursor.isAdjacent("[")) {
+      cursor.take();
+      const key = parseTerm(cursor);
+      cursor.expectSymbol("]", "to close the reference");
+      term = extend(term, key, cursor.previousEnd);
+    } else if (cursor.isAdjacent("(") && callPath(term) !== undefined) {
+      term = parseCall(cursor, term, callPath(term) ?? []);
+    } else {
+      return term;
+    }
+  }
+}
+
+/** After a dot any name will do, a keyword too. */
+function parseMemberName(cursor: TokenCursor): Term {
+  const token = cursor.next;
+  if (token.kind !== "name" || token.spaced) {
+    throw cursor.unexpected("a name after the dot");
+  }
+  cursor.take();
+  return { kind: "constant", value: token.text, start: token.start, end: token.end };
+}
+
+function extend(term: Term, key: Term, end: number): Term {
+  return term.kind === "reference"
+    ? { ...term, path: [...term.path, key], end }
+    : { kind: "reference", head: term, path: [key], start: term.start, end };
+}
+
+/** The parts of a function's name, or undefined when the term can't be one. */
+function callPath(term: Term): string[] | undefined {
+  if (term.kind === "variable") {
+    return [term.name];
+  }
+  if (term.kind !== "reference" || term.head.kind !== "variable") {
+    return undefined;
+  }
+  const path = [term.head.name];
+  for (const part of term.path) {
+    if (part.kind !== "constant" || typeof part.value !== "string") {
+      return undefined;
+    }
+    path.push(part.value);
+  }
+  return path;
+}
+
+function parseCall(cursor: TokenCursor, term: Term, operator: string[]): Term {
+  cursor.take();
+  const operands = parseList(cursor, ")");
+  const { start } = term;
+  if (operator.length === 1 && operator[0] === "set" && operands.length === 0) {
+    return { kind: "constant", value: new RegoSet(), start, end: cursor.previousEnd };
+  }
+  return { kind: "call", operator, operands, isInfix: false, start, end: cursor.previousEnd };
+}
+
+/** Terms separated by commas up to the closing symbol, which is taken; a comma may stand before it. */
+export function parseList(cursor: TokenCursor, closing: string, first?: Term): Term[] {
+  const terms: Term[] = first === undefined ? [] : [first];
+  if (first !== undefined && !cursor.isSymbol(closing)) {
+    cursor.expectSymbol(",", `or "${closing}"`);
+  }
+  while (!cursor.takeSymbol(closing)) {
+    terms.push(parseTerm(cursor));
+    if (!cursor.isSymbol(closing)) {
+      cursor.expectSymbol(",", `or "${closing}"`);
+    }
+  }
+  return terms;
+}
+
+function parsePrimary(cursor: TokenCursor): Term {
+  const token = cursor.next;
+  const { start, end } = token;
+  switch (token.kind) {
+    case "string":
+    case "number":
+      cursor.take();
+      return { kind: "constant", value: token.value, start, end };
+    case "template":
+      cursor.take();
+      return parseTemplate(cursor, token);
+    case "symbol":
+      return cursor.nested(() => parseBracketed(cursor, token.text));
+    case "name":
+      return parseNamed(cursor, token.text, start, end);
+    default:
+      throw cursor.unexpected("an expression");
+  }
+}
+
+const namedConstants: ReadonlyMap<string, Value> = new Map<string, Value>([
+  ["true", true],
+  ["false", false],
+  ["null", null],
+]);
+
+function parseNamed(cursor: TokenCursor, name: string, start: number, end: number): Term {
+  const constant = namedConstants.get(name);
+  if (constant !== undefined && cursor.isKeywordNext()) {
+    cursor.take();
+    return { kind: "constant", value: constant, start, end };
+  }
+  const isContainsCall = name === "contains" && cursor.afterNext?.text === "(" && !cursor.afterNext.spaced;
+  if (cursor.isKeywordNext() && !isContainsCall) {
+    throw cursor.unexpected("an expression");
+  }
+  cursor.take();
+  return { kind: "variable", name, start, end };
+}
+
+function parseBracketed(cursor: TokenCursor, symbol: string): Term {
+  const { start } = cursor.next;
+  switch (symbol) {
+    case "(": {
+      cursor.take();
+      const inner = parseMembership(cursor);
+      cursor.expectSymbol(")", "to close the parenthesis");
+      return { ...inner, start, end: cursor.previousEnd };
+    }
+    case "[":
+      cursor.take();
+      return parseArray(cursor, start);
+    case "{":
+      cursor.take();
+      return parseBraces(cursor, start);
+    case "-":
+      return parseNegative(cursor, start);
+    default:
+      throw cursor.unexpected("an expression");
+  }
+}
+
+function parseNegative(cursor: TokenCursor, start: number): Term {
+  cursor.take();
+  const token = cursor.next;
+  if (token.kind !== "number") {
+    throw cursor.unexpected("a number after the minus sign");
+  }
+  cursor.take();
+  return { kind: "constant", value: negate(token.value), start, end: token.end };
+}
+
+function parseArray(cursor: TokenCursor, start: number): Term {
+  if (cursor.takeSymbol("]")) {
+    return { kind: "constant", value: [], start, end: cursor.previousEnd };
+  }
+  const head = parsePostfix(cursor);
+  const body = parseComprehensionBody(cursor, "]");
+  if (body !== undefined) {
+    return { kind: "comprehension", shape: "array", value: head, body, start, end: cursor.previousEnd };
+  }
+  const items = parseList(cursor, "]", parseInfixAfter(cursor, head, membershipLevel));
+  const place = { start, end: cursor.previousEnd };
+  const values = constantValues(items);
+  return values === undefined ? { kind: "array", items, ...place } : { kind: "constant", value: values, ...place };
+}
+
+/**
+ * `| query` and the closing symbol, after a comprehension's head. Undefined when there is none: no `|`, or what
+ * follows it is an operand of a union and the next element of a list, `[a | b, c]`. A head with an operator of its own
+ * needs parentheses, as in OPA.
+ */
+function parseComprehensionBody(cursor: TokenCursor, closing: "]" | "}"): Literal[] | undefined {
+  if (!cursor.isSymbol("|")) {
+    return undefined;
+  }
+  return cursor.attempt(",", () => {
+    cursor.take();
+    const body = parseQuery(cursor, closing);
+    cursor.expectSymbol(closing, "to close the comprehension");
+    return body;
+  });
+}
+
+function parseBraces(cursor: TokenCursor, start: number): Term {
+  if (cursor.takeSymbol("}")) {
+    return { kind: "constant", value: new RegoObject(), start, end: cursor.previousEnd };
+  }
+  const head = parsePostfix(cursor);
+  const body = parseComprehensionBody(cursor, "}");
+  if (body !== undefined) {
+    return { kind: "comprehension", shape: "set", value: head, body, start, end: cursor.previousEnd };
+  }
+  const first = parseInfixAfter(cursor, head, membershipLevel);
+  if (cursor.takeSymbol(":")) {
+    return parseObject(cursor, start, first);
+  }
+  const items = parseList(cursor, "}", first);
+  const place = { start, end: cursor.previousEnd };
+  const values = constantValues(items);
+  return values === undefined
+    ? { kind: "set", items, ...place }
+    : { kind: "constant", value: RegoSet.from(values), ...place };
+}
+
+function parseObject(cursor: TokenCursor, start: number, key: Term): Term {
+  const head = parsePostfix(cursor);
+  const body = parseComprehensionBody(cursor, "}");
+  if (body !== undefined) {
+    return { kind: "comprehension", shape: "object", key, value: head, body, start, end: cursor.previousEnd };
+  }
+  const members: [Term, Term][] = [[key, parseInfixAfter(cursor, head, membershipLevel)]];
+  while (!cursor.takeSymbol("}")) {
+    cursor.expectSymbol(",", 'or "}"');
+    if (cursor.takeSymbol("}")) {
+      break;
+    }
+    const nextKey = parseTerm(cursor);
+    cursor.expectSymbol(":", "after the key");
+    members.push([nextKey, parseTerm(cursor)]);
+  }
+  const place = { start, end: cursor.previousEnd };
+  const value = constantObject(members);
+  return value === undefined ? { kind: "object", members, ...place } : { kind: "constant", value, ...place };
+}
+
+function constantValues(terms: readonly Term[]): Value[] | undefined {
+  const values: Value[] = [];
+  for (const term of terms) {
+    if (term.kind !== "constant") {
+      return undefined;
+    }
+    values.push(term.value);
+  }
+  return values;
+}
+
+function constantObject(members: readonly (readonly [Term, Term])[]): RegoObject | undefined {
+  const object = new RegoObject();
+  for (const [key, value] of members) {
+    if (key.kind !== "constant" || value.kind !== "constant") {
+      return undefined;
+    }
+    object.set(key.value, value.value);
+  }
+  return object;
+}
+
+function parseTemplate(cursor: TokenCursor, token: Token & { readonly kind: "template" }): Term {
+  const parts = token.parts.map((part) => {
+    if (typeof part === "string") {
+      return part;
+    }
+    return cursor.within(part, () => {
+      const literal = parseLiteral(cursor);
+      if (!cursor.isAtEnd() || literal.expression.kind !== "term") {
+        throw cursor.unexpected('one term and "}" in the template string');
+      }
+      return literal;
+    });
+  });
+  return { kind: "template", parts, start: token.start, end: token.end };
+}

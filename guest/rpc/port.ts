@@ -1,0 +1,172 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type { Log } from "../core/log.ts";
+import type { Scope } from "../core/scope.ts";
+import { GrpcServer } from "./grpc/server.ts";
+import { defaultPortLimits, type PortLimits } from "./limits.ts";
+import { type ListenAddress, listen } from "./listen.ts";
+import { MemoryBudget } from "./memory-budget.ts";
+import type { MethodRegistry } from "./method-registry.ts";
+import { type FirstProtocol, sniffProtocol } from "./sniff.ts";
+import { type ServerTls, serverTlsOptions } from "./tls.ts";
+import { TtrpcServerConnection } from "./ttrpc/server.ts";
+
+/** What a port is made of. */
+export interface PortOptions {
+  /** All methods, registered before the port opens. */
+  readonly registry: MethodRegistry;
+  readonly listen: ListenAddress;
+  /** Absent: no TLS. */
+  readonly tls?: ServerTls | undefined;
+  /** Whether connections without TLS are served. Default false: they are closed. */
+  readonly plain?: boolean | undefined;
+  readonly limits?: PortLimits | undefined;
+  readonly log: Log;
+  /** Closes the port and its connections with everything else. */
+  readonly scope: Scope;
+}
+
+/** A port that is open. */
+export interface OpenPort {
+  /** The number that was bound, for `port: 0`; 0 for unix sockets. */
+  readonly port: number;
+}
+
+/**
+ * Serves ttRPC and gRPC on one port, with and without TLS, told apart by the first byte. A client that breaks a protocol
+ * loses its own connection; silent ones give way when there are too many (threat-model rows 1, 3, 6).
+ *
+ * @throws GuestError `invalid-argument` when the TLS material is wrong, and the system's error when the address can't be
+ *   bound
+ * @throws TypeError when nobody could connect, for want of both `tls` and `plain`
+ */
+export async function servePort(options: PortOptions): Promise<OpenPort> {
+  if (options.tls === undefined && options.plain !== true) throw new TypeError("a port needs tls, plain or both");
+  const port = new Port(options);
+  const number = await port.open(options.listen);
+  options.scope.add("port", () => port.close());
+  return { port: number };
+}
+
+/** How long clients may take to read their last answers when the port closes. */
+const closeGraceMs = 1000;
+
+class Port {
+  readonly #limits: PortLimits;
+  readonly #registry: MethodRegistry;
+  readonly #plain: boolean;
+  readonly #log: Log;
+  readonly #listener: Server;
+  readonly #tls: TlsServer | undefined;
+  readonly #grpc: GrpcServer;
+  readonly #memory: MemoryBudget;
+  /** Connections as they were accepted, and those of them that have not said anything yet, oldest first. */
+  readonly #sockets = new Set<Socket>();
+  readonly #silent = new Set<Socket>();
+  readonly #ttrpcConnections = new Set<TtrpcServerConnection>();
+  #lastConnection = 0;
+
+  constructor({ limits = defaultPortLimits, registry, tls, plain = false, log }: PortOptions) {
+    this.#limits = limits;
+    this.#registry = registry;
+    this.#plain = plain;
+    this.#log = log;
+    this.#memory = new MemoryBudget(limits.maxRequestBytes);
+    this.#grpc = new GrpcServer({ registry, log });
+    this.#tls = tls === undefined ? undefined : this.#createTls(tls);
+    this.#listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+  }
+
+  /** @returns the port number */
+  async open(address: ListenAddress): Promise<number> {
+    const number = await listen(this.#listener, address);
+    this.#listener.on("error", (error) => this.#log.error("listener failed", { error }));
+    return number;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const connection of this.#ttrpcConnections) connection.close();
+    for (const socket of this.#silent) socket.destroy();
+    this.#grpc.close();
+    const impatience = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, closeGraceMs);
+    await closed;
+    clearTimeout(impatience);
+  }
+
+  #createTls(tls: ServerTls): TlsServer {
+    const options = { ...serverTlsOptions(tls), handshakeTimeout: this.#limits.handshakeTimeoutMs };
+    const server = createTlsServer(options, (socket) => this.#identify(socket, "decrypted"));
+    server.on("tlsClientError", (error, socket) => {
+      this.#log.warn("TLS handshake failed", { error });
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#sockets.size >= this.#limits.maxConnections && !this.#dropSilent()) {
+      this.#log.warn("connection refused", { reason: "too many connections" });
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    this.#silent.add(socket);
+    socket.on("error", (error) => this.#log.debug("connection failed", { error }));
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      this.#silent.delete(socket);
+    });
+    this.#identify(socket, "accepted");
+  }
+
+  /** @returns whether there was a silent connection to drop */
+  #dropSilent(): boolean {
+    const [oldest] = this.#silent;
+    if (oldest === undefined) return false;
+    this.#silent.delete(oldest);
+    this.#sockets.delete(oldest);
+    oldest.destroy();
+    return true;
+  }
+
+  /** Clients that have proved who they are may take their time, as the reference's do. */
+  #identify(socket: Socket, state: "accepted" | "decrypted"): void {
+    const timeoutMs = state === "decrypted" ? 0 : this.#limits.firstByteTimeoutMs;
+    sniffProtocol(socket, timeoutMs)
+      .then((protocol) => {
+        this.#silent.delete(socket);
+        this.#serve(socket, protocol, state);
+      })
+      .catch((error: unknown) => {
+        this.#log.error("connection could not be served", { error });
+        socket.destroy();
+      });
+  }
+
+  #serve(socket: Socket, protocol: FirstProtocol, state: "accepted" | "decrypted"): void {
+    const readable = state === "decrypted" || this.#plain;
+    if (protocol === "tls" && state === "accepted" && this.#tls !== undefined) this.#tls.emit("connection", socket);
+    else if (protocol === "ttrpc" && readable) this.#serveTtrpc(socket);
+    else if (protocol === "http2" && readable) this.#grpc.serve(socket, ++this.#lastConnection);
+    else {
+      this.#log.debug("connection closed", { reason: "nothing said that is served here", protocol });
+      socket.destroy();
+    }
+  }
+
+  #serveTtrpc(socket: Socket): void {
+    const number = ++this.#lastConnection;
+    const connection = new TtrpcServerConnection(socket, {
+      registry: this.#registry,
+      limits: this.#limits.ttrpc,
+      memory: this.#memory,
+      connection: number,
+      log: this.#log.with({ connection: number }),
+    });
+    this.#ttrpcConnections.add(connection);
+    socket.on("close", () => this.#ttrpcConnections.delete(connection));
+  }
+}

@@ -1,0 +1,68 @@
+import { posix } from "node:path";
+
+/** Where the guest keeps things. Shims know the base directory and what is below it (spec/agent-rpc.md 8.1, 11.1). */
+export interface GuestPaths {
+  /** Bundles are `<base>/<container id>`; `/run/kata-containers` in production. */
+  readonly base: string;
+  /** Files that the host copies in. The only place that CopyFile writes to. */
+  readonly sharedContainers: string;
+  /** Unfinished copies; on the same file system as `sharedContainers`, invisible to containers. */
+  readonly uploads: string;
+  /** tmpfs volumes, shared memory and other storages of the sandbox. */
+  readonly sandboxStorage: string;
+  /** Volumes of the cloud that the forwarder mounts. */
+  readonly cloudVolumes: string;
+  /** The sandbox's persistent ipc and uts namespaces. */
+  readonly namespaces: string;
+  /** The OCI runtime's own records of containers (its option `--root`). */
+  readonly runtimeState: string;
+  /** Sockets by which the OCI runtime hands over terminals; short, since a socket's path has 107 bytes at most. */
+  readonly consoleSockets: string;
+  /** Measured directory with `config.json` and `rootfs` of the pause container. */
+  readonly pauseBundle: string;
+  /** cgroup below which every container gets one of its own; absolute in the cgroup tree. */
+  readonly cgroupParent: string;
+  /** The pod's network namespace; absent when containers share the guest's network. */
+  readonly networkNamespace: string | undefined;
+}
+
+/** The paths that may differ between installations; what is absent has the reference's place. */
+export interface GuestPathOptions {
+  readonly base?: string | undefined;
+  readonly cloudVolumes?: string | undefined;
+  readonly namespaces?: string | undefined;
+  readonly runtimeState?: string | undefined;
+  readonly consoleSockets?: string | undefined;
+  readonly pauseBundle?: string | undefined;
+  readonly cgroupParent?: string | undefined;
+  /** `undefined` means the guest's own network. */
+  readonly networkNamespace: string | undefined;
+}
+
+/** Applies the defaults. */
+export function createGuestPaths(options: GuestPathOptions): GuestPaths {
+  const base = options.base ?? "/run/kata-containers";
+  return {
+    base,
+    sharedContainers: posix.join(base, "shared/containers"),
+    uploads: posix.join(base, "shared/uploads"),
+    sandboxStorage: posix.join(base, "sandbox"),
+    cloudVolumes: options.cloudVolumes ?? "/run/cloud-volumes",
+    namespaces: options.namespaces ?? "/run/sandbox-ns",
+    runtimeState: options.runtimeState ?? "/run/podkeep/containers",
+    consoleSockets: options.consoleSockets ?? "/run/podkeep/consoles",
+    pauseBundle: options.pauseBundle ?? "/pause_bundle",
+    cgroupParent: options.cgroupParent ?? "/podkeep",
+    networkNamespace: options.networkNamespace,
+  };
+}
+
+/** The directory of a container. Its id is a plain file name, see {@link isContainerId}. */
+export function bundleOf(paths: GuestPaths, containerId: string): string {
+  return posix.join(paths.base, containerId);
+}
+
+/** Where a container's root file system is. */
+export function rootfsOf(paths: GuestPaths, containerId: string): string {
+  return posix.join(paths.base, containerId, "rootfs");
+}

@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { run } from "../../guest/cli/initdata.ts";
+import { minimalAnnotation, minimalDocument } from "../initdata/documents.ts";
+import { runCommand, TestFolder } from "./command-under-test.ts";
+
+const digest = "86fd1cca6de294f50a2849145173d667321cbb7d2c401d0117cf8ffd689b0775";
+const initdata = (args: readonly string[], stdin = "") => runCommand(run, args, stdin);
+
+describe("podkeep initdata", () => {
+  test("scenario I1: encode and decode give back the exact document", async () => {
+    const encoded = await initdata(["encode", "-"], minimalDocument);
+    expect(encoded).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(encoded.stdout).toMatch(/^H4sI[A-Za-z0-9+/]+=*\n$/);
+    expect(await initdata(["decode", "-"], encoded.stdout)).toEqual({
+      exitCode: 0,
+      stdout: minimalDocument,
+      stderr: "",
+    });
+  });
+
+  test("scenario I6: decode shows what a published annotation hides", async () => {
+    expect((await initdata(["decode", "-"], minimalAnnotation)).stdout).toBe(minimalDocument);
+  });
+
+  test("scenario I7: encode assembles a document of its parts", async () => {
+    using folder = new TestFolder();
+    const aa = folder.file("a.toml", "[token_configs.kbs]\nurl = 'http://kbs:8080'\n");
+    const policy = folder.file("p.rego", "package agent_policy\n");
+    const { stdout } = await initdata(["encode", "--aa", aa, "--policy", policy, "--algorithm", "sha384"]);
+    const checked = await initdata(["check", "-"], stdout);
+    expect(checked.stdout).toMatch(/^sha384:[0-9a-f]{96}; aa\.toml \(48 bytes\), policy\.rego \(21 bytes\)\n$/);
+  });
+
+  test("encode writes the block device's image", async () => {
+    using folder = new TestFolder();
+    const image = join(folder.path, "initdata.img");
+    await initdata(["encode", "--block-device", image, "-"], minimalDocument);
+    expect(readFileSync(image).subarray(0, 8).toString()).toBe("initdata");
+    expect((await initdata(["decode", image])).stdout).toBe(minimalDocument);
+  });
+
+  test("scenario I5: digest prints what each platform reports", async () => {
+    const { stdout } = await initdata(["digest", "--json", "-"], minimalAnnotation);
+    expect(JSON.parse(stdout)).toEqual({
+      algorithm: "sha256",
+      digest,
+      digest_base64: "hv0cym3ilPUKKEkUUXPWZzIcu30sQB0BF8+P/WibB3U=",
+      snp_host_data: digest,
+      tdx_mrconfigid: `${digest}${"0".repeat(32)}`,
+      cca_personalization_value: `${digest}${"0".repeat(64)}`,
+      pcr8_sha256: "56236d94c0a855827cee7e57a28186706395366d34bc09b4dcc04632415cf4e9",
+    });
+    expect((await initdata(["digest", "-"], minimalDocument)).stdout).toContain(
+      `digest                     ${digest}\n`,
+    );
+  });
+
+  test("digest warns where a vTPM would cut it", async () => {
+    const { stderr } = await initdata(["digest", "-"], minimalDocument.replace("sha256", "sha512"));
+    expect(stderr).toContain("use sha256 where a vTPM binds initdata");
+  });
+
+  test("scenario I7: check names the key at fault, by the guest's own code", async () => {
+    const checked = (document: string) => initdata(["check", "-"], document);
+    expect(await checked(minimalDocument.replace("0.1.0", "0.2.0"))).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: 'podkeep initdata: initdata: version: must be "0.1.0", is "0.2.0"\n',
+    });
+    const broken = await checked(minimalDocument.replace("default ExecProcessRequest := false", "default {"));
+    expect(broken.exitCode).toBe(1);
+    expect(broken.stderr).toMatch(/the policy does not load:\npolicy\.rego:5:/);
+  });
+
+  test("check warns of what will surprise", async () => {
+    const good = await initdata(["check", "-"], minimalDocument);
+    expect(good.exitCode).toBe(0);
+    expect(good.stderr).toMatch(/^warning: the policy has no rule for .*CreateContainerRequest/);
+    const without = await initdata(["check", "-"], 'algorithm = "sha256"\nversion = "0.1.0"\n[data]');
+    expect(without.stderr).toMatch(/^warning: no policy;/);
+  });
+
+  test.each([
+    [["--expect", digest], 0],
+    [["--expect", "hv0cym3ilPUKKEkUUXPWZzIcu30sQB0BF8+P/WibB3U="], 0],
+    [["--expect", `${digest}${"0".repeat(32)}`, "--platform", "tdx"], 0],
+    [["--expect", `${digest}${"0".repeat(32)}`], 1],
+    [["--expect", digest.replace("8", "9")], 1],
+    [["--expect", "junk"], 1],
+    [["--expect", digest, "--platform", "vax"], 2],
+    [["--platform", "snp"], 2],
+  ])("threat 81: check %j exits with %i", async (options, exitCode) => {
+    expect((await initdata(["check", ...options, "-"], minimalDocument)).exitCode).toBe(exitCode);
+  });
+
+  test.each([
+    [[]],
+    [["fly"]],
+    [["encode"]],
+    [["decode", "a", "b"]],
+    [["decode", "--json", "x"]],
+    [["digest", "--fast", "x"]],
+  ])("wrong command line %j exits with 2 and says how", async (args) => {
+    const { exitCode, stderr, stdout } = await initdata(args);
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("usage: podkeep initdata encode");
+  });
+
+  test("a missing file is named", async () => {
+    expect(await initdata(["decode", "/nowhere/x"])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("/nowhere/x: ENOENT"),
+    });
+  });
+
+  test("--help", async () => {
+    const { exitCode, stdout } = await initdata(["--help"]);
+    expect([exitCode, stdout.startsWith("usage: ")]).toEqual([0, true]);
+  });
+});

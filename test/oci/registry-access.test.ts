@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { parseReference } from "../../guest/oci/reference.ts";
+import { parseChallenges } from "../../guest/oci/registry/challenge.ts";
+import { parseCredentials } from "../../guest/oci/registry/credentials.ts";
+import { buildImage, buildLayer } from "../registry/image-builder.ts";
+import { startRegistry } from "../registry/registry.ts";
+import { readText, startPullFixture } from "./pull-fixture.ts";
+
+const auth = (user: string, password: string) => ({ auth: Buffer.from(`${user}:${password}`).toString("base64") });
+const file = (auths: unknown) => parseCredentials(Buffer.from(JSON.stringify({ auths })));
+const image = () => buildImage([buildLayer([{ name: "a", content: "x" }])]);
+
+describe("K10: private registries", () => {
+  test.each(["basic", "token"] as const)("%s authentication with credentials from auth.json", async (kind) => {
+    const account = { username: "pod", password: "s3cret:colon" };
+    let host = "";
+    const credentials = () => ({ ...account });
+    await using fixture = await startPullFixture(
+      { credentials: (reference) => (reference.registry === host ? credentials() : undefined) },
+      { auth: { kind, ...account } },
+    );
+    host = fixture.registry.host;
+    const { rootfsPath } = await fixture.pull(fixture.registry.push("private/a", "v1", image()));
+    expect(readText(rootfsPath, "a")).toBe("x");
+    if (kind === "token")
+      expect(fixture.registry.requests).toContainEqual(
+        expect.stringMatching(/^GET \/token\?service=test&scope=repository%3Aprivate%2Fa%3Apull$/),
+      );
+  });
+
+  test.each(["basic", "token"] as const)(
+    "wrong and missing credentials are told apart from a missing image (%s)",
+    async (kind) => {
+      const wrong = { username: "pod", password: "hunter2" };
+      for (const credentials of [wrong, undefined]) {
+        await using fixture = await startPullFixture(
+          { credentials: () => credentials },
+          { auth: { kind, username: "pod", password: "right" } },
+        );
+        const reference = fixture.registry.push("private/a", "v1", image());
+        const failure = fixture.pull(reference);
+        await expect(failure).rejects.toThrow(expect.objectContaining({ kind: "access" }));
+        await expect(failure).rejects.not.toThrow(/hunter2|cG9kO/);
+        expect(fixture.registry.requests.length).toBeLessThan(5);
+      }
+    },
+  );
+
+  test("a redirect gets no credentials on another origin", async () => {
+    const account = { username: "pod", password: "secret" };
+    await using elsewhere = await startRegistry();
+    await using fixture = await startPullFixture(
+      { credentials: () => account },
+      { auth: { kind: "basic", ...account } },
+    );
+    const built = image();
+    const reference = fixture.registry.push("private/a", "v1", built);
+    elsewhere.push("private/a", "v1", built);
+    const seen: (string | undefined)[] = [];
+    elsewhere.intercept((request) => {
+      seen.push(request.headers.authorization);
+      return false;
+    });
+    fixture.registry.intercept((request, response) => {
+      if (request.url?.includes("/blobs/") !== true) return false;
+      response.writeHead(307, { location: `http://${elsewhere.host}${request.url}` }).end();
+      return true;
+    });
+    await fixture.pull(reference);
+    expect(seen).toEqual([undefined, undefined]);
+  });
+
+  test("a token service without TLS is refused for a registry that has it", async () => {
+    await using fixture = await startPullFixture();
+    fixture.registry.intercept((_request, response) => {
+      response.writeHead(401, { "www-authenticate": 'Bearer realm="file:///etc/passwd"' }).end();
+      return true;
+    });
+    await expect(fixture.pull(`${fixture.registry.host}/a`)).rejects.toThrow(
+      /token service whose address is not allowed/,
+    );
+  });
+});
+
+describe("auth.json", () => {
+  const hub = auth("hub", "1");
+  const lookup = file({
+    "https://index.docker.io/v1/": hub,
+    "quay.io": auth("host", "2"),
+    "quay.io/team": auth("team", "3"),
+    "http://plain.example/v2/": { username: "plain", password: "4" },
+  });
+
+  test.each([
+    ["busybox", "hub"],
+    ["quay.io/other/x", "host"],
+    ["quay.io/team/x", "team"],
+    ["quay.io/team/deep/x", "team"],
+    ["quay.io/teamwork/x", "host"],
+    ["plain.example/x", "plain"],
+    ["evil.quay.io/x", undefined],
+    ["quay.io.evil/x", undefined],
+  ])("%s uses %s", (reference, user) => {
+    expect(lookup(parseReference(reference))?.username).toBe(user);
+  });
+
+  test("newlines around a password are not part of it", () => {
+    expect(file({ "a.b": auth("u", "p:w\n") })(parseReference("a.b/x"))?.password).toBe("p:w");
+  });
+
+  test.each([
+    ["no auths", {}],
+    ["an entry without anything", { auths: { "a.b": {} } }],
+    ["auth that is no base64", { auths: { "a.b": { auth: "***" } } }],
+    ["auth without a colon", { auths: { "a.b": { auth: Buffer.from("user").toString("base64") } } }],
+    ["auths as a list", { auths: [] }],
+  ])("%s is refused and not quoted", (_name, value) => {
+    const parse = () => parseCredentials(Buffer.from(JSON.stringify(value)));
+    expect(parse).toThrow(expect.objectContaining({ kind: "access" }));
+    expect(parse).not.toThrow(/\*\*\*|dXNlcg/);
+  });
+});
+
+describe("WWW-Authenticate", () => {
+  test("one or several challenges with quoted parameters", () => {
+    const header = 'Bearer realm="https://a/token",service="s\\"q", scope="x,y", Basic realm="b"';
+    expect(parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)])).toEqual([
+      ["bearer", { realm: "https://a/token", service: 's"q', scope: "x,y" }],
+      ["basic", { realm: "b" }],
+    ]);
+  });
+
+  test.each(["", ",,,", '"', "Bearer realm=", "x".repeat(10_000), "=".repeat(1000)])(
+    "nonsense offers nothing: %.20s",
+    (header) => {
+      expect(parseChallenges(header).every(({ parameters }) => parameters.size === 0)).toBe(true);
+    },
+  );
+});
