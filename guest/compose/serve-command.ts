@@ -1,3 +1,5 @@
+import { pathExists } from "../sys/file.ts";
+import { removePersistentNamespace } from "../sys/namespace.ts";
 import { startAgent } from "./agent.ts";
 import { daemonCommand, type StartDaemon } from "./daemon.ts";
 import { startHub } from "./hub.ts";
@@ -5,7 +7,10 @@ import { provision } from "./provision.ts";
 
 /** All three in one process, in their order. In the image they are processes of their own (docs/ARCHITECTURE.md). */
 const serve: StartDaemon = async (context) => {
+  const { networkNamespace } = context.configuration.agent;
+  const isOurs = networkNamespace !== "" && !pathExists(networkNamespace);
   await provision(context);
+  if (isOurs) context.scope.add("pod network namespace", () => removePersistentNamespace(networkNamespace));
   await startHub(context);
   await startAgent(context);
 };

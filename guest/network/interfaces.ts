@@ -1,7 +1,7 @@
 import { GuestError } from "../core/errors.ts";
 import { type Interface, type IPAddress, IPFamily } from "../rpc/messages/types.ts";
 import type { MessageInit } from "../rpc/method.ts";
-import { formatIpAddress } from "../sys/ip-address.ts";
+import { formatIpAddress, type IpAddress } from "../sys/ip-address.ts";
 import {
   checkHardwareAddress,
   checkIpAddress,
@@ -9,7 +9,7 @@ import {
   checkNumber,
   checkPrefixLength,
 } from "./checked-values.ts";
-import { refuseOwnAddress, refuseReservedAddress } from "./guards.ts";
+import { type Reserved, refuseOwnAddress, refuseReservedAddress } from "./guards.ts";
 import type { IpProgram } from "./ip-program.ts";
 import { maxAddresses, maxMtu, minMtu } from "./limits.ts";
 import { type Link, ownAddresses, readLinks } from "./link.ts";
@@ -38,7 +38,7 @@ export async function listInterfaces(ip: IpProgram): Promise<MessageInit<Interfa
  * @throws GuestError: `internal` "Link not found (Address: ...)", on which shims wait and try again; `permission-denied` for
  *   what the guards forbid; `invalid-argument`
  */
-export async function updateInterface(ip: IpProgram, wanted: Interface): Promise<void> {
+export async function updateInterface(ip: IpProgram, wanted: Interface, reserved: Reserved): Promise<void> {
   const mac = checkHardwareAddress(wanted.hwAddr);
   const name = checkLinkName(wanted.name);
   const mtu = wanted.mtu === 0n ? undefined : checkNumber("the MTU", wanted.mtu, minMtu, maxMtu);
@@ -48,10 +48,11 @@ export async function updateInterface(ip: IpProgram, wanted: Interface): Promise
   const others = ownAddresses(links.filter((candidate) => candidate !== link));
   if (wanted.IPAddresses.length > maxAddresses)
     throw new GuestError("invalid-argument", `an interface has at most ${maxAddresses} addresses`);
-  const addresses = wanted.IPAddresses.map((entry) => checkAddress(entry, others));
+  const addresses = wanted.IPAddresses.map((entry) => checkAddress(entry, others, reserved));
+  const usable = ip.isIpv6Enabled() ? addresses : addresses.filter((address) => !address.includes(":"));
 
   await ip.run("link", "set", "dev", link.name, "down");
-  for (const address of addresses) await ip.run("address", "replace", address, "dev", link.name);
+  for (const address of usable) await ip.run("address", "replace", address, "dev", link.name);
   await rename(ip, links, link, name);
   const noArp = (wanted.raw_flags & noArpFlag) !== 0;
   await ip.batch([
@@ -62,9 +63,9 @@ export async function updateInterface(ip: IpProgram, wanted: Interface): Promise
 }
 
 /** The address with its prefix length. */
-function checkAddress(entry: IPAddress, others: readonly ReturnType<typeof checkIpAddress>[]): string {
+function checkAddress(entry: IPAddress, others: readonly IpAddress[], reserved: Reserved): string {
   const address = checkIpAddress(entry.address);
-  refuseReservedAddress(address);
+  refuseReservedAddress(address, reserved);
   refuseOwnAddress(address, others);
   return `${formatIpAddress(address)}/${checkPrefixLength(entry.mask, address.family)}`;
 }

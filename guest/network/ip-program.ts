@@ -1,5 +1,7 @@
 import { GuestError } from "../core/errors.ts";
 import { isJsonArray, isJsonObject, type JsonObject, parseJson } from "../core/json.ts";
+import { readFileIfPresent } from "../sys/file.ts";
+import { inNamespace } from "../sys/namespace.ts";
 import { findProgram, runToSuccess } from "../sys/program.ts";
 import { maxIpOutputBytes } from "./limits.ts";
 
@@ -36,6 +38,13 @@ export class IpProgram {
     if (unsafe !== undefined)
       throw new GuestError("internal", "a word for ip would be taken apart", { fields: { unsafe } });
     await this.#run(["-batch", "-"], Buffer.from(commands.map((words) => `${words.join(" ")}\n`).join("")));
+  }
+
+  /** False where the kernel has no IPv6, or has it switched off in this namespace. */
+  isIpv6Enabled(): boolean {
+    const read = (): string | undefined =>
+      readFileIfPresent("/proc/sys/net/ipv6/conf/all/disable_ipv6", 16)?.toString();
+    return (this.#namespace === undefined ? read() : inNamespace("net", this.#namespace, read))?.trim() === "0";
   }
 
   async #run(args: readonly string[], stdin?: Uint8Array): Promise<Buffer> {

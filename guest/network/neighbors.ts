@@ -2,7 +2,7 @@ import { GuestError } from "../core/errors.ts";
 import type { ARPNeighbor } from "../rpc/messages/types.ts";
 import { formatIpAddress, type IpAddress } from "../sys/ip-address.ts";
 import { checkHardwareAddress, checkIpAddress, checkLinkName } from "./checked-values.ts";
-import { refuseOwnAddress, refuseReservedAddress } from "./guards.ts";
+import { type Reserved, refuseOwnAddress, refuseReservedAddress } from "./guards.ts";
 import type { IpProgram } from "./ip-program.ts";
 import { maxNeighbors } from "./limits.ts";
 import { ownAddresses, readLinks } from "./link.ts";
@@ -23,17 +23,22 @@ const states: ReadonlyMap<number, string> = new Map([
  *
  * @throws GuestError `permission-denied` for what the guards forbid, `invalid-argument`, `internal` with the words of `ip`
  */
-export async function addNeighbors(ip: IpProgram, neighbors: readonly ARPNeighbor[]): Promise<void> {
+export async function addNeighbors(
+  ip: IpProgram,
+  neighbors: readonly ARPNeighbor[],
+  reserved: Reserved,
+): Promise<void> {
   if (neighbors.length > maxNeighbors)
     throw new GuestError("invalid-argument", `there are at most ${maxNeighbors} neighbours`);
   const own = ownAddresses(await readLinks(ip));
-  await ip.batch(neighbors.map((neighbor) => toCommand(neighbor, own)));
+  await ip.batch(neighbors.map((neighbor) => toCommand(neighbor, own, reserved)));
 }
 
-function toCommand(neighbor: ARPNeighbor, own: readonly IpAddress[]): string[] {
+function toCommand(neighbor: ARPNeighbor, own: readonly IpAddress[], reserved: Reserved): string[] {
   if (neighbor.toIPAddress === null) throw new GuestError("invalid-argument", "a neighbour has no IP address");
   const address = checkIpAddress(neighbor.toIPAddress.address);
-  refuseNeighbor(address, own);
+  refuseOwnAddress(address, own);
+  refuseReservedAddress(address, reserved);
   const state = states.get(neighbor.state);
   if (state === undefined)
     throw new GuestError("invalid-argument", "not a state of a neighbour", { fields: { state: neighbor.state } });
@@ -42,10 +47,4 @@ function toCommand(neighbor: ARPNeighbor, own: readonly IpAddress[]): string[] {
     ...["neighbor", "replace", formatIpAddress(address), ...hardware],
     ...["dev", checkLinkName(neighbor.device), "nud", state],
   ];
-}
-
-/** Calico's gateway is 169.254.1.1 and needs an entry; the metadata service's own address doesn't. */
-function refuseNeighbor(address: IpAddress, own: readonly IpAddress[]): void {
-  refuseOwnAddress(address, own);
-  refuseReservedAddress(address);
 }

@@ -11,7 +11,13 @@ import {
   formatNetwork,
   type IpPrefix,
 } from "./checked-values.ts";
-import { refuseOwnAddress, refuseReservedAddress, refuseReservedDestination, unmapPrefix } from "./guards.ts";
+import {
+  type Reserved,
+  refuseOwnAddress,
+  refuseReservedAddress,
+  refuseReservedDestination,
+  unmapPrefix,
+} from "./guards.ts";
 import type { IpProgram } from "./ip-program.ts";
 import { maxRoutes } from "./limits.ts";
 import { type Link, ownAddresses, readLinks } from "./link.ts";
@@ -62,19 +68,19 @@ function toRoute(entry: JsonObject, hop: JsonObject, family: number): MessageIni
  *
  * @throws GuestError `permission-denied` for what the guards forbid, `invalid-argument`, `internal` with the words of `ip`
  */
-export async function updateRoutes(ip: IpProgram, routes: readonly Route[]): Promise<void> {
+export async function updateRoutes(ip: IpProgram, routes: readonly Route[], reserved: Reserved): Promise<void> {
   if (routes.length > maxRoutes) throw new GuestError("invalid-argument", `there are at most ${maxRoutes} routes`);
   const links = await readLinks(ip);
-  const commands = routes.map((route) => toCommand(route, links));
+  const commands = routes.map((route) => toCommand(route, links, reserved));
   const direct = commands.filter((_, index) => routes[index]?.gateway === "");
   const indirect = commands.filter((_, index) => routes[index]?.gateway !== "");
   for (const command of [...direct, ...indirect]) await ip.run(...command);
 }
 
-function toCommand(route: Route, links: readonly Link[]): string[] {
+function toCommand(route: Route, links: readonly Link[], reserved: Reserved): string[] {
   const destination = checkDestination(route);
   const own = ownAddresses(links);
-  refuseReservedDestination(destination);
+  refuseReservedDestination(destination, reserved);
   const isHost = destination.length === (destination.address.family === 4 ? 32 : 128);
   if (isHost) refuseOwnAddress(destination.address, own);
   const device = checkLinkName(route.device);
@@ -106,14 +112,8 @@ function gatewayWords(route: Route, destination: IpPrefix, own: readonly IpPrefi
   if (route.gateway === "") return [];
   const gateway = checkIpAddress(route.gateway);
   refuseOwnAddress(gateway, own);
-  refuseLoopbackGateway(gateway);
+  refuseReservedAddress(gateway, "machine-and-metadata");
   return ["via", ...(gateway.family === destination.address.family ? [] : ["inet6"]), formatIpAddress(gateway)];
-}
-
-/** Link-local gateways are all right: Calico's is 169.254.1.1. */
-function refuseLoopbackGateway(gateway: IpPrefix["address"]): void {
-  const isLinkLocal = gateway.family === 4 && gateway.bytes[0] === 169 && gateway.bytes[1] === 254;
-  if (!isLinkLocal) refuseReservedAddress(gateway);
 }
 
 /** The address that packets on this route come from; a prefix length behind it says nothing more. */

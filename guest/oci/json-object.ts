@@ -54,6 +54,13 @@ export class JsonObject {
     return Object.keys(this.#members);
   }
 
+  /** @throws ImageError when there is a member that none of these names */
+  refuseOthers(known: readonly string[]): void {
+    const unknown = this.names().find((name) => !known.includes(name));
+    if (unknown === undefined) return;
+    throw new ImageError(this.#kind, `${this.where} has the unknown member ${JSON.stringify(unknown.slice(0, 100))}`);
+  }
+
   string(name: string): string {
     return this.optionalString(name) ?? this.#missing(name);
   }

@@ -127,7 +127,8 @@ function parseIndexEntry(entry: JsonObject): IndexEntry {
   };
 }
 
-function parseDescriptor(object: JsonObject): Descriptor {
+/** @throws ImageError `invalid-image` */
+export function parseDescriptor(object: JsonObject): Descriptor {
   return {
     mediaType: object.string("mediaType"),
     digest: parseDigest(object.string("digest"), `${object.where}.digest`),

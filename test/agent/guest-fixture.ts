@@ -42,7 +42,8 @@ export const whyNoContainers: string | undefined =
 if (whyNoContainers !== undefined) console.warn(`container tests are skipped: ${whyNoContainers}`);
 
 /** `AGENT_TEST_LOG=1` shows why a call failed. */
-const log = process.env["AGENT_TEST_LOG"] === "1" ? createLog((line) => process.stderr.write(line), "debug") : silentLog;
+const log =
+  process.env["AGENT_TEST_LOG"] === "1" ? createLog((line) => process.stderr.write(line), "debug") : silentLog;
 
 /** What a test may change of the agent that it gets. */
 export interface FixtureOptions {

@@ -53,6 +53,7 @@ export function containerRequest(
       Mounts: [
         { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
         { destination: "/dev", source: "tmpfs", type: "tmpfs", options: ["nosuid", "strictatime", "mode=755"] },
+        { destination: "/dev/pts", source: "devpts", type: "devpts", options: ["nosuid", "noexec", "newinstance"] },
       ],
       Annotations: annotations,
       Linux: { Namespaces: [{ Type: "ipc" }, { Type: "uts" }, { Type: "mount" }], CgroupsPath: `/kubepods/${id}` },

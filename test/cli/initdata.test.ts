@@ -30,7 +30,7 @@ describe("podkeep initdata", () => {
     const policy = folder.file("p.rego", "package agent_policy\n");
     const { stdout } = await initdata(["encode", "--aa", aa, "--policy", policy, "--algorithm", "sha384"]);
     const checked = await initdata(["check", "-"], stdout);
-    expect(checked.stdout).toMatch(/^sha384:[0-9a-f]{96}; aa\.toml \(48 bytes\), policy\.rego \(21 bytes\)\n$/);
+    expect(checked.stdout).toMatch(/^sha384:[0-9a-f]{96}; aa\.toml \(44 bytes\), policy\.rego \(21 bytes\)\n$/);
   });
 
   test("encode writes the block device's image", async () => {

@@ -18,7 +18,7 @@ async function evaluate(request: string, input: string, more: readonly string[] 
   using folder = new TestFolder();
   const files = ["--policy", folder.file("policy.rego", text), "--request", request, "--input", "-"];
   const state = folder.file("state.json", '{"pstate":{"c1":18446744073709551615}}');
-  return runCommand(run, [...files, ...more.map((word) => (word === "STATE" ? state : word))], input);
+  return await runCommand(run, [...files, ...more.map((word) => (word === "STATE" ? state : word))], input);
 }
 
 describe("podkeep policy eval", () => {

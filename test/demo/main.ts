@@ -38,14 +38,14 @@ async function runDemo(): Promise<void> {
   registry.push("demo/app", "1", image);
   const reference = `${registry.host}/demo/app@${image.manifest.digest}`;
 
-  // The broker's policy needs the initdata's digest, and the initdata needs the broker's address.
+  // The broker's policy needs the digest of the initdata (in base64, as the sample verifier claims it), and the initdata needs the broker's address.
   const allowedDigests: string[] = [];
   const kbs = await steps.step("key broker with a secret for this pod only", () =>
     startKbs({ resources: { [secretPath]: secret }, policy: (input) => onlyInitData(...allowedDigests)(input) }),
   );
   try {
     const initdata = initdataOf(kbs.url, reference, registry.host);
-    allowedDigests.push(Buffer.from(digestOf("sha256", Buffer.from(initdata))).toString("hex"));
+    allowedDigests.push(Buffer.from(digestOf("sha256", Buffer.from(initdata))).toString("base64"));
     await runPod(initdata, reference);
   } finally {
     await kbs.close();
@@ -188,7 +188,7 @@ async function refusalOf(action: () => Promise<void>): Promise<GuestError> {
 
 /** The log line of the denial, its explanation readable. */
 function denialIn(output: string): string {
-  const line = output.split("\n").findLast((candidate) => candidate.includes("ExecProcessRequest"));
+  const line = output.split("\n").find((candidate) => candidate.includes('"entrypoint":"ExecProcessRequest"'));
   if (line === undefined) throw new Error("not as it should be: the guest's log does not say why");
   return JSON.stringify(JSON.parse(line), null, 1).replaceAll("\\n", "\n");
 }

@@ -23,8 +23,8 @@ import { KeyProviderService } from "../../guest/rpc/messages/keyprovider.ts";
 import type { RpcClient } from "../../guest/rpc/method.ts";
 import { MethodRegistry } from "../../guest/rpc/method-registry.ts";
 import { type EmbeddedKbs, type KbsOptions, startKbs } from "../kbs/embedded/embedded-kbs.ts";
-import { createLocalClient } from "./local-client.ts";
 import { FakeTiming } from "../kbs/timing.ts";
+import { createLocalClient } from "./local-client.ts";
 
 /** A key broker, an attestation agent and a data hub, connected as in the guest but within one process. */
 export interface Services {

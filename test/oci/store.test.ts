@@ -144,6 +144,16 @@ test("a bundle whose rootfs is a planted link is refused", async () => {
   expect(fixture.remains()).toEqual([]);
 });
 
+test("a bundle reached by a link is released like any other", async () => {
+  await using fixture = await startPullFixture();
+  const reference = fixture.registry.push("a", "v1", pushed([buildLayer([{ name: "a" }])]));
+  mkdirSync(fixture.bundle("real"));
+  execFileSync("ln", ["-s", "real", fixture.bundle("link")]);
+  await fixture.pull(reference, "link/inner");
+  fixture.puller.release(fixture.bundle("link/inner"));
+  expect(fixture.remains()).toEqual([]);
+});
+
 test("a restarted program uses the layers it finds, one on a restarted machine doesn't", async () => {
   await using fixture = await startPullFixture();
   const reference = fixture.registry.push("a", "v1", pushed([buildLayer([{ name: "d/a", content: "x" }])]));

@@ -1,6 +1,6 @@
-import { AgentService } from "../../guest/rpc/messages/agent.ts";
+import { AgentService, type Storage } from "../../guest/rpc/messages/agent.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
-import type { RpcClient } from "../../guest/rpc/method.ts";
+import type { MessageInit, RpcClient } from "../../guest/rpc/method.ts";
 import { annotationsOf, type ContainerDescription, processOf, specOf } from "./container-spec.ts";
 
 const agent = AgentService.methods;
@@ -78,7 +78,11 @@ export class KataShim {
     await this.startContainer(this.sandboxId);
   }
 
-  async createContainer(container: ContainerDescription): Promise<void> {
+  /** @param storages further ones, such as those of an emptyDir */
+  async createContainer(
+    container: ContainerDescription,
+    storages: readonly MessageInit<Storage>[] = [],
+  ): Promise<void> {
     const rootPath = `${this.#stateDirectory}/${container.id}/rootfs`;
     await this.client.call(
       agent.CreateContainer,
@@ -93,6 +97,7 @@ export class KataShim {
             fstype: "overlay",
             mount_point: rootPath,
           },
+          ...storages,
         ],
         OCI: specOf(container, rootPath),
       },

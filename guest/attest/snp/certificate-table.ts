@@ -41,7 +41,10 @@ export function parseCertificateTable(table: Uint8Array): readonly HostCertifica
     const offset = bytes.readUInt32LE(at + 16);
     const length = bytes.readUInt32LE(at + 20);
     if (offset < headerEnd + entryBytes || offset + length > bytes.length) throw malformed("points outside itself");
-    certificates.push({ type: guids.get(guid) ?? { guid }, data: Uint8Array.from(bytes.subarray(offset, offset + length)) });
+    certificates.push({
+      type: guids.get(guid) ?? { guid },
+      data: Uint8Array.from(bytes.subarray(offset, offset + length)),
+    });
   }
   return certificates;
 }

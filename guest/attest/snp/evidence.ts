@@ -12,7 +12,8 @@ const order = ["ARK", "ASK", "VCEK", "VLEK", "CRL"];
  * @throws GuestError `invalid-argument` when the report is none that evidence can carry
  */
 export function encodeSnpEvidence(report: Uint8Array, certificates: readonly HostCertificate[]): string {
-  const chain = certificates.length === 0 ? "null" : JSON.stringify([...certificates].sort(byType).map(certificateMember));
+  const chain =
+    certificates.length === 0 ? "null" : JSON.stringify([...certificates].sort(byType).map(certificateMember));
   return `{"attestation_report":${encodeReport(report)},"cert_chain":${chain}}`;
 }
 

@@ -24,7 +24,7 @@ export interface FirmwareVersion {
 }
 
 /** CPU generations whose layout of TCB versions is known. */
-export type Generation = "milan" | "genoa" | "turin";
+type Generation = "milan" | "genoa" | "turin";
 
 /** An attestation report of SEV-SNP, field by field. Names are those of the firmware's specification. */
 export interface SnpReport {
@@ -103,14 +103,16 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
     reportId: field(0x140, 32),
     reportIdMigrationAgent: field(0x160, 32),
     reportedTcb: tcb(0x180),
-    cpuid: version < 3 ? undefined : { family: data.readUInt8(0x188), model: data.readUInt8(0x189), stepping: data.readUInt8(0x18a) },
+    cpuid:
+      version < 3
+        ? undefined
+        : { family: data.readUInt8(0x188), model: data.readUInt8(0x189), stepping: data.readUInt8(0x18a) },
     chipId: field(0x1a0, 64),
     committedTcb: tcb(0x1e0),
     current: firmwareAt(data, 0x1e8),
     committed: firmwareAt(data, 0x1ec),
     launchTcb: tcb(0x1f0),
-    mitigation:
-      version < 5 ? undefined : { launch: data.readBigUInt64LE(0x1f8), current: data.readBigUInt64LE(0x200) },
+    mitigation: version < 5 ? undefined : { launch: data.readBigUInt64LE(0x1f8), current: data.readBigUInt64LE(0x200) },
     signature: { r: field(0x2a0, 72), s: field(0x2e8, 72) },
   };
 }
@@ -133,12 +135,6 @@ function generationOf(report: Buffer, version: number): Generation {
   throw malformed(`comes from an unknown CPU (family ${family}, model ${model})`);
 }
 
-/** The generation that a parsed report's TCB versions were read by. */
-export function generationOfReport(report: SnpReport): Generation {
-  if (report.reportedTcb.fmc !== null) return "turin";
-  return report.cpuid !== undefined && report.cpuid.model > 0x0f ? "genoa" : "milan";
-}
-
 function parseTcb(bytes: Buffer, generation: Generation): TcbVersion {
   const at = (index: number): number => bytes.readUInt8(index);
   const unused = generation === "turin" ? [4, 5, 6] : [2, 3, 4, 5];
@@ -148,11 +144,8 @@ function parseTcb(bytes: Buffer, generation: Generation): TcbVersion {
 }
 
 function firmwareAt(report: Buffer, offset: number): FirmwareVersion {
-  return {
-    build: report.readUInt8(offset),
-    minor: report.readUInt8(offset + 1),
-    major: report.readUInt8(offset + 2),
-  };
+  const [build, minor, major] = [offset, offset + 1, offset + 2].map((at) => report.readUInt8(at));
+  return { major: major ?? 0, minor: minor ?? 0, build: build ?? 0 };
 }
 
 function checkReserved(report: Buffer, version: number): void {

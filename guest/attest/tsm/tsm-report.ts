@@ -57,7 +57,10 @@ export async function requestTsmReport(
     } catch (cause) {
       const again = cause instanceof GenerationMoved || transientErrnos.has(errnoOf(cause));
       if (!again || attempt === maxAttempts) {
-        throw new GuestError("unavailable", `no report from configfs-tsm: ${messageOf(cause)}`, { cause, fields: { attempt } });
+        throw new GuestError("unavailable", `no report from configfs-tsm: ${messageOf(cause)}`, {
+          cause,
+          fields: { attempt },
+        });
       }
       await pause(firstPauseMs * 2 ** (attempt - 1), signal);
     }
@@ -88,7 +91,8 @@ async function requestOnce(files: TsmFiles, inblob: Uint8Array, wantsAuxblob: bo
     const auxblob = wantsAuxblob ? await files.read(entry, "auxblob", maxBlobBytes) : undefined;
     // One write was ours. Another number says that somebody else's data may be in the report.
     if ((await readText(files, entry, "generation")) !== "1") throw new GenerationMoved();
-    if (outblob.length === 0) throw new GuestError("unavailable", "the report is empty: the host's quoting service is down");
+    if (outblob.length === 0)
+      throw new GuestError("unavailable", "the report is empty: the host's quoting service is down");
     return { provider, outblob, auxblob };
   } finally {
     files.removeEntry(entry);
@@ -102,7 +106,9 @@ class GenerationMoved extends GuestError {
 }
 
 async function readText(files: TsmFiles, entry: string, attribute: string): Promise<string> {
-  return Buffer.from(await files.read(entry, attribute, maxTextBytes)).toString("latin1").trim();
+  return Buffer.from(await files.read(entry, attribute, maxTextBytes))
+    .toString("latin1")
+    .trim();
 }
 
 function errnoOf(error: unknown): string {

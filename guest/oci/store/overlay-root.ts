@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Directory } from "../../sys/directory.ts";
 import { makeDirectories, readFileBounded, writeFileAtomically } from "../../sys/file.ts";
-import { isMountPoint, mount, mountFlags, readMountTable, unmount } from "../../sys/mount.ts";
+import { type MountEntry, mount, mountFlags, readMountTable, unmount } from "../../sys/mount.ts";
 import { isErrno } from "../../sys/system-error.ts";
 import { type Digest, parseDigest } from "../digest.ts";
 import { ImageError } from "../errors.ts";
@@ -47,13 +47,12 @@ export class OverlayRoots {
    */
   mount(bundlePath: string, layers: readonly RootLayer[]): string {
     const name = rootName(bundlePath);
-    const rootfs = `${bundlePath}/${rootfsName}`;
-    if (isMountPoint(rootfs)) throw new ImageError("store", "something is mounted at the bundle's root already");
+    if (this.#mountPoints(name).length > 0) throw new ImageError("store", "the bundle's root is mounted already");
     this.#beingMounted.add(name);
     try {
       this.#prepare(name, layers);
       this.#mountOverlay(name, bundlePath, layers);
-      return rootfs;
+      return `${bundlePath}/${rootfsName}`;
     } catch (error) {
       this.#store.removeTree(overlayPath(name));
       if (error instanceof ImageError) throw error;
@@ -65,17 +64,16 @@ export class OverlayRoots {
 
   /** Unmounts a bundle's root if it is mounted, and removes what the container wrote. */
   release(bundlePath: string): void {
-    const rootfs = `${bundlePath}/${rootfsName}`;
-    if (isMountPoint(rootfs)) unmount(rootfs);
-    this.#store.removeTree(overlayPath(rootName(bundlePath)));
+    const name = rootName(bundlePath);
+    for (const mountPoint of this.#mountPoints(name)) unmount(mountPoint);
+    this.#store.removeTree(overlayPath(name));
   }
 
   /** Removes what containers wrote whose roots somebody else has unmounted, as the agent does. */
   removeAbandoned(): void {
-    const options = readMountTable().flatMap((entry) => (entry.type === "overlay" ? entry.superOptions : []));
-    const mounted = new Set(options);
+    const table = readMountTable();
     for (const name of this.#names()) {
-      const inUse = this.#beingMounted.has(name) || mounted.has(`upperdir=${this.#path}/${overlayPath(name)}/upperdir`);
+      const inUse = this.#beingMounted.has(name) || this.#mountPoints(name, table).length > 0;
       if (!inUse) this.#store.removeTree(overlayPath(name));
     }
   }
@@ -91,6 +89,13 @@ export class OverlayRoots {
       }
     }
     return users;
+  }
+
+  /** Where a root is mounted, told by its upper directory: the bundle's path may be another by way of links. */
+  #mountPoints(name: string, table: readonly MountEntry[] = readMountTable()): string[] {
+    const option = `upperdir=${this.#path}/${overlayPath(name)}/upperdir`;
+    const mounts = table.filter(({ type, superOptions }) => type === "overlay" && superOptions.includes(option));
+    return mounts.map(({ mountPoint }) => mountPoint);
   }
 
   #names(): string[] {
@@ -111,6 +116,7 @@ export class OverlayRoots {
     makeDirectories(bundlePath, 0o700);
     using bundle = Directory.open(bundlePath);
     makeUnlessThere(bundle, rootfsName);
+    // No link, and nothing mounted there: the rules of Directory.
     using target = bundle.openDirectory(rootfsName);
     using disposables = new DisposableStack();
     // Topmost first, as overlayfs counts. By descriptor: short, so that 200 fit into the page that mount(2) copies.

@@ -34,6 +34,8 @@ export const environmentBuiltins: readonly Builtin[] = [
     "net.lookup_ip_addr",
     [string],
     (_context, name) => {
+      // The one name whose addresses need no look-up (RFC 6761 section 6.3).
+      if (name === "localhost") return RegoSet.from(["127.0.0.1", "::1"]);
       const address = parseIp(name);
       if (address === undefined) throw valueError("net.lookup_ip_addr", "no name resolution here");
       return RegoSet.from([formatIp(address)]);

@@ -79,6 +79,8 @@ const radixes: Readonly<Record<string, number>> = { b: 2, o: 8, O: 8, d: 10, v: 
 const sharpPrefixes: Readonly<Record<string, string>> = { b: "0b", o: "0", x: "0x", X: "0X" };
 
 function formatInteger(verb: string, value: bigint, spec: FormatSpec): string | undefined {
+  // Beyond 64 bits Go's type is another, which takes %s as well.
+  if (verb === "s" && BigInt.asIntN(64, value) !== value) verb = "d";
   if (verb === "c" || verb === "q" || verb === "U") return formatCodePoint(verb, value, spec);
   const radix = radixes[verb];
   if (radix === undefined) return undefined;

@@ -3,7 +3,6 @@ import {
   buildASTSchema,
   type DefinitionNode,
   type DocumentNode,
-  GraphQLError,
   type GraphQLSchema,
   Kind,
   parse,
@@ -31,22 +30,23 @@ function parseOperand(
   if (typeof operand !== "string" && !(operand instanceof RegoObject)) {
     throw operandError(name, position, "one of {string, object}", operand);
   }
+  const text = typeof operand === "string" ? operand : rejecting(name, () => printTree(operand));
+  chargeText(context, 16 * text.length);
   return rejecting(name, () => {
-    const text = typeof operand === "string" ? operand : printTree(operand);
-    chargeText(context, 16 * text.length);
     if (/^(?:[\s,\ufeff]|#[^\n]*)*$/.test(text)) return emptyDocument;
     return parse(text, { noLocation: true, maxTokens: maxGraphqlTokens, experimentalFragmentArguments: true });
   });
 }
 
-/** Turns the library's ways to say that a document is malformed into a built-in error. */
+/**
+ * Turns the library's ways to say that a document is malformed into a built-in error: GraphQLError, Error, and RangeError
+ * since it recurses and a deeply nested text exhausts its stack. `run` must do nothing else that can fail.
+ */
 function rejecting<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    // RangeError: the library recurses, and a deeply nested text exhausts its stack.
-    const isMalformed = cause instanceof GraphQLError || cause instanceof TypeError || cause instanceof RangeError;
-    if (isMalformed) throw valueError(name, cause.message.slice(0, 512), cause);
+    if (cause instanceof Error) throw valueError(name, cause.message.slice(0, 512), cause);
     throw cause;
   }
 }

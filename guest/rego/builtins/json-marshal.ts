@@ -34,7 +34,7 @@ function indented(value: Value, layout: Layout, lineStart: string): string {
   const inner = lineStart + layout.indent;
   if (value instanceof RegoObject) {
     const lines = [...value].map(([key, member]) => {
-      const name = JSON.stringify(typeof key === "string" ? key : toJsonText(key));
+      const name = escapeHtml(JSON.stringify(typeof key === "string" ? key : toJsonText(key)));
       return `${inner}${name}: ${indented(member, layout, inner)}`;
     });
     return lines.length === 0 ? "{}" : `{\n${lines.join(",\n")}\n${lineStart}}`;
@@ -43,7 +43,7 @@ function indented(value: Value, layout: Layout, lineStart: string): string {
     const lines = Array.from(value, (item) => inner + indented(item, layout, inner));
     return lines.length === 0 ? "[]" : `[\n${lines.join(",\n")}\n${lineStart}]`;
   }
-  return toJsonText(value);
+  return escapeHtml(toJsonText(value));
 }
 
 export const jsonMarshalBuiltins: readonly Builtin[] = [
@@ -58,6 +58,6 @@ export const jsonMarshalBuiltins: readonly Builtin[] = [
     // Every element may be on a line of its own, indented by its depth.
     const lineLength = layout === undefined ? 0 : layout.prefix.length + 8 * layout.indent.length;
     chargeText(context, compact.length * (1 + lineLength));
-    return escapeHtml(layout === undefined ? compact : layout.prefix + indented(value, layout, layout.prefix));
+    return layout === undefined ? escapeHtml(compact) : layout.prefix + indented(value, layout, layout.prefix);
   }),
 ];

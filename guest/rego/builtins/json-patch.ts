@@ -19,19 +19,27 @@ export function applyPatch(
   operations: readonly Value[],
   charge: (elements: number) => void = () => {},
 ): Value {
-  return operations.reduce<Value>((patched, operation) => applyOperation(patched, operation, charge), document);
+  let patched: Value | undefined = document;
+  for (const operation of operations) patched = applyOperation(patched, operation, charge);
+  if (patched === undefined) throw new JsonPatchError("the whole document is removed");
+  return patched;
 }
 
 type Charge = (elements: number) => void;
 
-function applyOperation(document: Value, operation: Value, charge: Charge): Value {
+/** Between operations there may be no document: its root can be removed and added again. */
+function applyOperation(document: Value | undefined, operation: Value, charge: Charge): Value | undefined {
   if (!(operation instanceof RegoObject)) throw new JsonPatchError("operation is not an object");
   const path = segmentsOf(operation, "path");
+  if (document === undefined) {
+    if (operation.get("op") !== "add" || path.length > 0) throw new JsonPatchError("the whole document is removed");
+    return required(operation, "value");
+  }
   switch (operation.get("op")) {
     case "add":
       return add(document, path, required(operation, "value"), charge);
     case "remove":
-      return remove(document, path, charge);
+      return path.length === 0 ? undefined : remove(document, path, charge);
     case "replace":
       return replace(document, path, required(operation, "value"), charge);
     case "move": {

@@ -33,6 +33,7 @@ function parseToken(name: string, context: BuiltinContext, text: string): Token 
   }
   const headerValue = parseJsonPart(name, "header", decodePart(name, "header", header).toString("utf8"));
   if (!(headerValue instanceof RegoObject)) throw valueError(name, "JWT header is not an object");
+  if (headerValue.has("enc")) throw valueError(name, "JWT is a JWE object, which is not supported");
   return {
     header: headerValue,
     payload: decodePart(name, "payload", payload).toString("utf8"),

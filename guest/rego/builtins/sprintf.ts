@@ -127,7 +127,16 @@ function kindOf(value: FormatArgument): string {
 function toArgument(value: Value): FormatArgument {
   if (typeof value === "string") return value;
   if (!isNumber(value)) return formatValue(value);
-  return isInteger(value) ? BigInt(value) : { float: toDouble(value) };
+  if (!isInteger(value)) return { float: toDouble(value) };
+  const integer = BigInt(value);
+  return Number.isFinite(Number(integer)) ? integer : scientific(integer);
+}
+
+/** What no double can hold is shown as it is usually written, 2e308 and not with 308 zeros. */
+function scientific(value: bigint): string {
+  const digits = value.toString();
+  const coefficient = digits.replace(/0{21,}$/, "");
+  return coefficient === digits ? digits : `${coefficient}e${digits.length - coefficient.length}`;
 }
 
 export const sprintfBuiltins: readonly Builtin[] = [

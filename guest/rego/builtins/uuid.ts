@@ -28,8 +28,7 @@ function parseUuid(text: string): Value | undefined {
     ["variant", variantOf(clock)],
   ];
   if (version === 1 || version === 2) {
-    const low = version === 2 ? 0 : timeLow;
-    const ticks = (BigInt(timeHigh & 0xfff) << 48n) | (BigInt(timeMiddle) << 32n) | BigInt(low);
+    const ticks = (BigInt(timeHigh & 0xfff) << 48n) | (BigInt(timeMiddle) << 32n) | BigInt(timeLow);
     fields.push(
       ["time", integer((ticks - gregorianOffset) * 100n)],
       ["clocksequence", clock & 0x3fff],

@@ -176,6 +176,7 @@ class SetCode implements RuleCode {
 }
 
 function compileMember(branch: PlannedBranch, unit: Unit): (frame: Frame) => void {
+  const stops = unit.program.options.earlyExit && isDetermined(branch);
   const getMember = unit.expression(branch.member ?? branch.value);
   return unit.branch(undefined, branch, (frame) => {
     const member = getMember(frame);
@@ -183,7 +184,7 @@ function compileMember(branch: PlannedBranch, unit: Unit): (frame: Frame) => voi
       frame.evaluation.chargeOutput(1);
       frame.result.add(member);
     }
-    return false;
+    return stops && member !== undefined;
   });
 }
 
@@ -237,6 +238,7 @@ function compileObjectBranch(
   branch: PlannedBranch,
   unit: Unit,
 ): (frame: Frame) => void {
+  const stops = unit.program.options.earlyExit && isDetermined(branch);
   const getKeys = compileOperands(branch.keys, unit);
   const isMember = branch.member !== undefined;
   const getLeaf = unit.expression(branch.member ?? branch.value);
@@ -252,6 +254,6 @@ function compileObjectBranch(
         throw new RegoEvaluationError("eval_conflict_error", message, source.name, source.lineAt(plan.start));
       }
     }
-    return false;
+    return stops && leaf !== undefined;
   });
 }

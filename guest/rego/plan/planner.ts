@@ -44,8 +44,10 @@ interface TemporarySlot extends Span {
 
 /** Where the planner stands in a body. */
 interface Place {
-  /** Closures around. Only variables that belong to code this deep may be bound here. */
+  /** Closures around. */
   readonly depth: number;
+  /** Only variables of code this deep may be bound here: not those of code around a closure or a negation. */
+  readonly bindable: number;
   readonly steps: Step[];
 }
 
@@ -84,7 +86,7 @@ export class Planner {
   /** Plans a rule. Undefined when it is unsafe, which has been reported. */
   rule(rule: ResolvedRule): PlannedRule | undefined {
     return this.#guarded(() => {
-      const entry: Place = { depth: 0, steps: [] };
+      const entry: Place = { depth: 0, bindable: 0, steps: [] };
       const deferred: Equation[] = [];
       const parameters = rule.parameters.map((parameter) => this.#pattern(parameter, entry, deferred));
       this.#settleTentative();
@@ -130,7 +132,7 @@ export class Planner {
     deferred: readonly Equation[],
   ): { body: Body; expressions: Expression[] } {
     const literals = this.#body(body, 0);
-    const head: Place = { depth: 0, steps: [] };
+    const head: Place = { depth: 0, bindable: 0, steps: [] };
     this.#solve([...deferred], head);
     this.#hoisted.clear();
     const expressions = headTerms.map((term) => this.#value(term, head));
@@ -221,12 +223,12 @@ export class Planner {
 
   /** The literal's steps, those of the given references first: what they iterate over may bind variables elsewhere. */
   #literalSteps(literal: ResolvedLiteral, depth: number, references: readonly ResolvedTerm[]): readonly Step[] {
-    const place: Place = { depth, steps: [] };
+    const place: Place = { depth, bindable: depth, steps: [] };
     const replacements = literal.replacements.map((replacement) => this.#replacement(replacement, place));
-    const inner: Place = replacements.length === 0 ? place : { depth, steps: [] };
+    const inner: Place = replacements.length === 0 ? place : { depth, bindable: depth, steps: [] };
     for (const reference of references) {
       const steps: Step[] = [];
-      const value = this.#attempt(() => this.#value(reference, { depth, steps }));
+      const value = this.#attempt(() => this.#value(reference, { depth, bindable: depth, steps }));
       if (value !== undefined) {
         inner.steps.push(...steps);
         this.#hoisted.set(reference, value);
@@ -250,7 +252,7 @@ export class Planner {
         this.#solve([[expression.left, expression.right]], place);
         return;
       case "not": {
-        const inner: Place = { depth: place.depth + 1, steps: [] };
+        const inner: Place = { depth: place.depth, bindable: place.depth + 1, steps: [] };
         this.#expression(expression.expression, inner);
         place.steps.push({ kind: "not", body: [{ steps: inner.steps, variables: [], start: 0, end: 0 }] });
         return;
@@ -285,7 +287,7 @@ export class Planner {
   #every(expression: ResolvedExpression & { readonly kind: "every" }, place: Place): void {
     const domain = this.#value(expression.domain, place);
     const mark = this.#mark();
-    const inner: Place = { depth: place.depth + 1, steps: [] };
+    const inner = closurePlace(place);
     const key: Pattern = expression.key === undefined ? { kind: "any" } : this.#pattern(expression.key, inner, []);
     const value = this.#pattern(expression.value, inner, []);
     this.#settleTentative();
@@ -359,7 +361,7 @@ export class Planner {
         ] as const)) {
       const deferred: Equation[] = [];
       const steps: Step[] = [];
-      const trial: Place = { depth: place.depth, steps };
+      const trial: Place = { ...place, steps };
       // The pattern is a term: a slot is only ever on the left, and is then the known side.
       const solved = this.#attempt(() => {
         const expression = known.kind === "slot" ? known : this.#value(known, trial);
@@ -424,7 +426,7 @@ export class Planner {
     if (this.#bound.has(local.slot) || this.#tentative.has(local.slot)) {
       return { kind: "equal", expression: { kind: "slot", slot: local.slot } };
     }
-    if (local.depth < place.depth) {
+    if (local.depth < place.bindable) {
       throw this.#miss(local);
     }
     if (local.name === "_") {
@@ -508,12 +510,11 @@ export class Planner {
   }
 
   #comprehension(term: ResolvedComprehension, place: Place): ComprehensionExpression {
-    const depth = place.depth + 1;
+    const head = closurePlace(place);
     const mark = this.#mark();
     const planned = this.#closureBody(() => {
-      const body = this.#body(term.body, depth);
+      const body = this.#body(term.body, head.depth);
       this.#hoisted.clear();
-      const head: Place = { depth, steps: [] };
       const key = term.key === undefined ? undefined : this.#value(term.key, head);
       const value = this.#value(term.value, head);
       if (head.steps.length > 0) {
@@ -633,6 +634,11 @@ export class Planner {
       }
     }
   }
+}
+
+/** The place at the start of a closure. */
+function closurePlace(outer: Place): Place {
+  return { depth: outer.depth + 1, bindable: outer.depth + 1, steps: [] };
 }
 
 /** The equations between the parts of two arrays of one length, or of two objects with the same constant keys. */

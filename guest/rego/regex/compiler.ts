@@ -1,17 +1,20 @@
 import { Alphabet } from "./alphabet.ts";
 import type { Ranges } from "./char-class.ts";
 import { RegexSyntaxError } from "./errors.ts";
-import { maxAlphabetWork, maxProgramSize, maxThreadSlots } from "./limits.ts";
+import { maxAlphabetWork, maxProgramCost, maxThreadSlots } from "./limits.ts";
 import { Opcode, type Program } from "./program.ts";
 import type { ParsedPattern, RegexNode } from "./syntax-tree.ts";
 
 /**
  * Compiles a parsed pattern to a program (Thompson's construction; counted repetitions are written out).
- * Throws RegexSyntaxError "expression too large" when the program would have more than `maxProgramSize` instructions.
+ * Throws RegexSyntaxError "expression too large" when the program would cost more than `maxProgramCost`.
  */
 export function compileProgram(pattern: ParsedPattern, text: string): Program {
   return new Compiler(text).compile(pattern);
 }
+
+/** A class of hundreds of ranges is one row of a table all the same. */
+const maxCountedRanges = 4;
 
 /** Instructions are written back to front: each is emitted after the one that it continues at. */
 class Compiler {
@@ -24,6 +27,7 @@ class Compiler {
   readonly #classIndexOfRanges = new Map<Ranges, number>();
   readonly #nullable = new Map<RegexNode, boolean>();
   #assertions = 0;
+  #cost = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -122,6 +126,7 @@ class Compiler {
   }
 
   #consume(ranges: Ranges, next: number): number {
+    this.#charge(Math.min(ranges.length / 2, maxCountedRanges));
     return this.#emit(Opcode.consume, next, this.#classIndex(ranges));
   }
 
@@ -136,10 +141,15 @@ class Compiler {
   }
 
   #emit(opcode: number, next: number, argument: number): number {
-    if (this.#opcodes.length >= maxProgramSize) throw new RegexSyntaxError("expression too large", this.#text);
+    this.#charge(1);
     this.#next.push(next);
     this.#arguments.push(argument);
     return this.#opcodes.push(opcode) - 1;
+  }
+
+  #charge(cost: number): void {
+    this.#cost += cost;
+    if (this.#cost > maxProgramCost) throw new RegexSyntaxError("expression too large", this.#text);
   }
 
   #isNullable(node: RegexNode): boolean {

@@ -9,8 +9,11 @@ export const maxRepeat = 1000;
 /** Deepest nesting of groups and repetitions (RE2's own figure). */
 export const maxNestingDepth = 1000;
 
-/** Most instructions in a compiled program; `x{1000}` costs a thousand times x. */
-export const maxProgramSize = 20_000;
+/**
+ * Most that a compiled program may cost: one for an instruction, one more for each range of a class (four at most).
+ * `[a-z0-9]{1,1000}` is within it. The reference's engine refuses about the same patterns (100 KiB compiled).
+ */
+export const maxProgramCost = 4064;
 
 /** Most capture groups in a pattern; each costs two slots in every thread of the matcher. */
 export const maxCaptureGroups = 1000;

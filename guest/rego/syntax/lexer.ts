@@ -133,7 +133,7 @@ class Lexer {
       this.#skipLine();
       this.#fault(isRaw ? "raw string has no end" : "string has no end on its line", place.start);
     }
-    const value = isRaw ? text.slice(1, -1).replaceAll("\r\n", "\n") : this.#unescape(text || '""', place.start);
+    const value = isRaw ? text.slice(1, -1) : this.#unescape(text || '""', place.start);
     return { ...place, kind: "string", text, value, end: this.#offset };
   }
 

@@ -2,6 +2,7 @@ import {
   Client,
   type ClientOptions,
   type ClientUnaryCall,
+  connectivityState,
   credentials,
   Metadata,
   type ServiceError,
@@ -35,16 +36,22 @@ export class GrpcClient implements RpcClient {
   }
 
   /**
-   * Waits for the connection.
+   * Waits for the connection. One failed attempt is the end of it: whoever wants to wait longer tries again.
    *
-   * @throws GuestError `unavailable` when there is none after `timeoutMs`
+   * @throws GuestError `unavailable` when there is none, or none after `timeoutMs`
    */
   ready(timeoutMs: number): Promise<void> {
+    const channel = this.#client.getChannel();
+    const deadline = Date.now() + timeoutMs;
     return new Promise((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => {
-        if (error === undefined) resolve();
-        else reject(new GuestError("unavailable", "cannot connect", { cause: error }));
-      });
+      const look = (cause?: Error): void => {
+        const state = channel.getConnectivityState(true);
+        if (state === connectivityState.READY) resolve();
+        else if (cause !== undefined || state === connectivityState.TRANSIENT_FAILURE) {
+          reject(new GuestError("unavailable", "cannot connect", { cause }));
+        } else channel.watchConnectivityState(state, deadline, look);
+      };
+      look();
     });
   }
 

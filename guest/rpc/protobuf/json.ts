@@ -1,15 +1,7 @@
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { MessageInit } from "../method.ts";
 import { scalarCodecs } from "./scalars.ts";
 import type { FieldSchema, FieldType, MessageSchema, ScalarType } from "./schema.ts";
-
-/** What JSON can hold. */
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue };
 
 const wideTypes: ReadonlySet<ScalarType> = new Set(["int64", "uint64", "sint64", "fixed64", "sfixed64"]);
 
@@ -17,10 +9,10 @@ const wideTypes: ReadonlySet<ScalarType> = new Set(["int64", "uint64", "sint64",
 const maxDepth = 32;
 
 /**
- * A decoded message as JSON under the proto's own names: 64-bit numbers as decimal strings, which keep them exact, bytes
- * in base64, messages that were not sent as null.
+ * A decoded message as JSON under the proto's own names: 64-bit numbers as bigint, bytes in base64, messages that were not
+ * sent as null.
  */
-export function toJsonValue<T>(schema: MessageSchema<T>, message: T): JsonValue {
+export function toJsonValue<T>(schema: MessageSchema<T>, message: T): JsonObject {
   // Decoded messages are objects whose members are the fields of the schema.
   const members = message as Readonly<Record<string, unknown>>;
   return Object.fromEntries(schema.fields.map((field) => [field.name, fieldToJson(field, members[field.name])]));
@@ -40,21 +32,27 @@ function singleToJson(type: FieldType, value: unknown): JsonValue {
   if (value === null || value === undefined) return null;
   if (typeof type !== "string") return toJsonValue(type(), value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  return typeof value === "number" || typeof value === "boolean" ? value : String(value);
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return value;
+  return String(value);
 }
 
 /**
- * A message from JSON, under the proto's own names. Accepts what {@link toJsonValue} makes and besides it: 64-bit numbers as
- * numbers as long as JavaScript holds them exactly, bytes as a list of integers, absent members.
+ * A message from JSON, under the proto's own names. Accepts what {@link toJsonValue} makes, and besides it 64-bit numbers as
+ * decimal text, bytes as a list of integers, and absent members.
  *
  * @throws TypeError or RangeError that names the member
  */
-export function fromJsonValue<T>(schema: MessageSchema<T>, json: unknown): MessageInit<T> {
+export function fromJsonValue<T>(schema: MessageSchema<T>, json: JsonValue): MessageInit<T> {
   // Every member has been checked against its field in the schema, whose type parameter says the same.
   return messageFromJson(schema, json, schema.fullName, 0) as MessageInit<T>;
 }
 
-function messageFromJson(schema: MessageSchema, json: unknown, place: string, depth: number): Record<string, unknown> {
+function messageFromJson(
+  schema: MessageSchema,
+  json: JsonValue,
+  place: string,
+  depth: number,
+): Record<string, unknown> {
   if (depth > maxDepth) throw new RangeError(`${place}: nested too deeply`);
   const fields = new Map(schema.fields.map((field) => [field.name, field]));
   const message: Record<string, unknown> = {};
@@ -66,9 +64,9 @@ function messageFromJson(schema: MessageSchema, json: unknown, place: string, de
   return message;
 }
 
-function fieldFromJson(field: FieldSchema, json: unknown, place: string, depth: number): unknown {
+function fieldFromJson(field: FieldSchema, json: JsonValue, place: string, depth: number): unknown {
   if (field.label === "repeated") {
-    if (!Array.isArray(json)) throw new TypeError(`${place}: not a list`);
+    if (!isJsonArray(json)) throw new TypeError(`${place}: not a list`);
     return json.map((element, index) => singleFromJson(field.type, element, `${place}[${index}]`, depth));
   }
   if (field.label === "map") {
@@ -81,7 +79,7 @@ function fieldFromJson(field: FieldSchema, json: unknown, place: string, depth: 
   return singleFromJson(field.type, json, place, depth);
 }
 
-function singleFromJson(type: FieldType, json: unknown, place: string, depth: number): unknown {
+function singleFromJson(type: FieldType, json: JsonValue, place: string, depth: number): unknown {
   if (typeof type !== "string") return messageFromJson(type(), json, place, depth + 1);
   if (type === "bytes") return bytesFromJson(json, place);
   if (wideTypes.has(type)) return bigintFromJson(json, place);
@@ -89,25 +87,26 @@ function singleFromJson(type: FieldType, json: unknown, place: string, depth: nu
   return json;
 }
 
-function bigintFromJson(json: unknown, place: string): bigint {
+function bigintFromJson(json: JsonValue, place: string): bigint {
+  if (typeof json === "bigint") return json;
   if (typeof json === "number" && Number.isSafeInteger(json)) return BigInt(json);
-  if (typeof json === "number") throw new RangeError(`${place}: write numbers beyond 2^53 as a string`);
   if (typeof json === "string" && /^-?\d{1,20}$/.test(json)) return BigInt(json);
   throw new TypeError(`${place}: not an integer`);
 }
 
-function bytesFromJson(json: unknown, place: string): Uint8Array {
-  if (Array.isArray(json)) {
-    const isByte = (element: unknown) => Number.isInteger(element) && Number(element) >= 0 && Number(element) <= 255;
-    if (!json.every(isByte)) throw new TypeError(`${place}: not a list of bytes`);
-    return Uint8Array.from(json);
-  }
+function bytesFromJson(json: JsonValue, place: string): Uint8Array {
+  if (isJsonArray(json)) return Uint8Array.from(json, (element) => byteFromJson(element, place));
   const isBase64 = typeof json === "string" && /^[A-Za-z0-9+/]*={0,2}$/.test(json) && json.length % 4 === 0;
   if (!isBase64) throw new TypeError(`${place}: neither base64 nor a list of bytes`);
   return new Uint8Array(Buffer.from(json, "base64"));
 }
 
-function objectFrom(json: unknown, place: string): object {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new TypeError(`${place}: not an object`);
+function byteFromJson(json: JsonValue, place: string): number {
+  if (typeof json === "number" && Number.isInteger(json) && json >= 0 && json <= 255) return json;
+  throw new TypeError(`${place}: not a list of bytes`);
+}
+
+function objectFrom(json: JsonValue, place: string): JsonObject {
+  if (!isJsonObject(json)) throw new TypeError(`${place}: not an object`);
   return json;
 }

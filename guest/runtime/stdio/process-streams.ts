@@ -9,6 +9,7 @@ import { openTerminal, setWindowSize } from "../../sys/terminal.ts";
 import type { ProcessStdio } from "../oci-runtime.ts";
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
+import { openTerminalInput } from "./terminal-input.ts";
 
 /** The guest's side of a process' standard streams. */
 export interface ProcessStreams {
@@ -122,11 +123,12 @@ const endOfTransmission = new Uint8Array([4]);
 
 function terminalStreams(fd: number): ProcessStreams {
   const terminal = openTerminal(fd);
-  const stdin = new InputStream(terminal.input);
+  // The end of the output closes the descriptor, whose number may be another's then.
+  const isOpen = (): boolean => !terminal.input.destroyed;
+  const stdin = new InputStream(openTerminalInput(fd, isOpen));
   const output = new OutputStream(terminal.output);
-  let open = true;
   const close = (): void => {
-    open = false;
+    stdin.destroy();
     output.close();
     terminal.close();
   };
@@ -140,9 +142,12 @@ function terminalStreams(fd: number): ProcessStreams {
     // Ending the stream would hang up, and what the process still prints would be lost.
     closeStdin: () => void stdin.write(endOfTransmission, new AbortController().signal).catch(() => {}),
     resize: (rows, columns) => {
-      if (open) setWindowSize(fd, rows & 0xffff, columns & 0xffff);
+      if (isOpen()) setWindowSize(fd, rows & 0xffff, columns & 0xffff);
     },
-    processExited: () => output.processExited(),
+    processExited: () => {
+      stdin.destroy();
+      output.processExited();
+    },
     close,
   };
 }

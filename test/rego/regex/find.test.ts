@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the templates of RE2 look like those of JavaScript
 import { describe, expect, test } from "vitest";
 import { compileRegex } from "../../../guest/rego/regex/index.ts";
 

@@ -8,7 +8,7 @@ describe("threat 15: hostile subjects cost work that grows with their length onl
     "^(a+)+$",
     "^(a|a)*$",
     "^(a|aa)+$",
-    "(.*)(.*)(.*)(.*)(.*)[^a]",
+    "(.*)(.*)(.*)(.*)(.*)[^a!]",
     "(?:a?){500}a{500}b",
     "^(?:[a-z]+\\.?)+@",
     "\\b(\\w+\\s*)+:$",

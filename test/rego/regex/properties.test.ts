@@ -27,7 +27,7 @@ const { pattern } = fc.letrec<{ pattern: string; branch: string; piece: string }
     { depthSize: "small", withCrossShrink: true },
     fc.tuple(atom, quantifier).map(([body, count]) => (body.length > 1 ? `(?:${body})${count}` : body + count)),
     anchored,
-    fc.tuple(tie("pattern"), quantifier).map(([body, count]) => `(?:${body})${count}`),
+    tie("pattern").map((body) => `(?:${body})`),
   ),
   branch: fc.array(tie("piece"), { maxLength: 4 }).map((pieces) => pieces.join("")),
   pattern: fc.array(tie("branch"), { minLength: 1, maxLength: 3 }).map((branches) => branches.join("|")),
@@ -56,23 +56,13 @@ test("the automaton and the thread machine agree on whether there is a match", (
   );
 });
 
-test("find gives the text that JavaScript's engine gives, if no repetition can match nothing", () => {
-  const simple = fc
-    .array(
-      fc.tuple(
-        atom.filter((body) => body !== "(?:)"),
-        quantifier,
-      ),
-      { minLength: 1, maxLength: 4 },
-    )
-    .map((pieces) => pieces.map(([body, count]) => `(?:${body})${count}`).join(""));
+test("find gives the text and the groups that JavaScript's engine gives", () => {
   fc.assert(
-    fc.property(simple, simple, subject, (first, second, input) => {
+    fc.property(pattern, pattern, subject, (first, second, input) => {
       const text = `(${first})|(${second})`;
       const expected = new RegExp(text, "us").exec(input);
-      expect(compileRegex(text).find(input)).toEqual(
-        expected === null ? undefined : Array.from(expected, (group) => group ?? ""),
-      );
+      const groups = expected === null ? undefined : Array.from(expected, (group) => group ?? "");
+      expect(compileRegex(text).find(input)).toEqual(groups);
     }),
     { numRuns: 1000 },
   );
@@ -91,7 +81,7 @@ test("a compiled pattern keeps no memory of the subjects before", () => {
 test("matches, and what is between them, make up the subject again", () => {
   fc.assert(
     fc.property(pattern, subject, (text, input) => {
-      expect(compileRegex(`(?:${text})`).replaceAll(input, "${0}")).toBe(input);
+      expect(compileRegex(`(?:${text})`).replaceAll(input, "$0")).toBe(input);
     }),
     { numRuns: 500 },
   );

@@ -4,11 +4,11 @@ import { foldOrbit, foldRanges, unicodeClass } from "../../../guest/rego/regex/u
 import { unicodeTables } from "../../../guest/rego/regex/unicode-tables.ts";
 
 /** A stride that is prime to the layout of the blocks, so that every table is probed at many places. */
-const probes = Array.from({ length: 0x110000 / 61 }, (_, index) => index * 61);
+const probes = Array.from({ length: 0x110000 / 241 }, (_, index) => index * 241);
 
 test("the tables say what Node's own Unicode data says", () => {
   for (const name of Object.keys(unicodeTables)) {
-    const property = name.length <= 2 ? `General_Category=${name}` : `Script=${name}`;
+    const property = name !== "Yi" && name.length <= 2 ? `General_Category=${name}` : `Script=${name}`;
     // A script that this Node doesn't know would be a SyntaxError: the tables would be newer than it.
     const expected = new RegExp(`^\\p{${property}}$`, "u");
     const ranges = unicodeClass(name) ?? [];

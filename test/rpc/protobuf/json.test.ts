@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { formatJson, parseJson } from "../../../guest/core/json.ts";
 import { CopyFileRequest, CreateContainerRequest, StatsContainerResponse } from "../../../guest/rpc/messages/agent.ts";
 import { decodeMessage } from "../../../guest/rpc/protobuf/decode.ts";
 import { encodeMessage } from "../../../guest/rpc/protobuf/encode.ts";
@@ -10,7 +11,7 @@ import { anyMessage } from "./every-type.ts";
 const strict = { unknownFields: "reject" } as const;
 
 function throughJson<T>(schema: MessageSchema<T>, message: T): T {
-  const json: unknown = JSON.parse(JSON.stringify(toJsonValue(schema, message)));
+  const json = parseJson(formatJson(toJsonValue(schema, message)));
   return decodeMessage(schema, encodeMessage(schema, fromJsonValue(schema, json)), strict);
 }
 
@@ -26,30 +27,23 @@ test.each([CreateContainerRequest, CopyFileRequest, StatsContainerResponse] as M
   },
 );
 
-test("members have the proto's names, bytes are base64, 64-bit numbers decimal text", () => {
+test("members have the proto's names, bytes are base64, 64-bit numbers are exact", () => {
   const bytes = encodeMessage(CopyFileRequest, { path: "/a", data: Uint8Array.of(0, 255), offset: 2n ** 53n + 1n });
   const json = toJsonValue(CopyFileRequest, decodeMessage(CopyFileRequest, bytes, strict));
-  expect(json).toEqual({
-    path: "/a",
-    file_size: "0",
-    file_mode: 0,
-    dir_mode: 0,
-    uid: 0,
-    gid: 0,
-    offset: "9007199254740993",
-    data: "AP8=",
-  });
+  expect(formatJson(json)).toBe(
+    '{"path":"/a","file_size":0,"file_mode":0,"dir_mode":0,"uid":0,"gid":0,"offset":9007199254740993,"data":"AP8="}',
+  );
 });
 
 describe("input", () => {
-  test("may give bytes as a list and 64-bit numbers as safe numbers", () => {
-    const init = fromJsonValue(CopyFileRequest, { data: [1, 2], offset: 7 });
-    expect(init).toEqual({ data: Uint8Array.of(1, 2), offset: 7n });
+  test("may give bytes as a list and 64-bit numbers as text", () => {
+    const init = fromJsonValue(CopyFileRequest, { data: [1, 2], offset: "9007199254740993", file_size: 7 });
+    expect(init).toEqual({ data: Uint8Array.of(1, 2), offset: 9_007_199_254_740_993n, file_size: 7n });
   });
 
   test.each([
     ["an unknown member", { pth: "/a" }, "grpc.CopyFileRequest: there is no field pth"],
-    ["a number that lost precision", { offset: 2 ** 53 }, "grpc.CopyFileRequest.offset: write numbers beyond 2^53"],
+    ["a number that lost precision", { offset: 2 ** 53 }, "grpc.CopyFileRequest.offset: not an integer"],
     ["a wrong type", { path: 1 }, "grpc.CopyFileRequest.path: not a string"],
     ["broken base64", { data: "a" }, "grpc.CopyFileRequest.data: neither base64 nor a list of bytes"],
     ["a list of more than bytes", { data: [256] }, "grpc.CopyFileRequest.data: not a list of bytes"],

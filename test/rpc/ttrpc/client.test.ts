@@ -1,5 +1,4 @@
-import type { Duplex } from "node:stream";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AgentService } from "../../../guest/rpc/messages/agent.ts";
 import { Health } from "../../../guest/rpc/messages/health.ts";
 import { Request, Response } from "../../../guest/rpc/messages/ttrpc.ts";
@@ -13,15 +12,13 @@ import { socketPair } from "../socket-pair.ts";
 const { Check } = Health.methods;
 const { ReadStdout, WriteStdin } = AgentService.methods;
 
-const open: Duplex[] = [];
-afterEach(() => {
-  for (const stream of open.splice(0)) stream.destroy();
-});
-
 /** A server that hands every request to the test. */
 async function connect() {
   const [near, far] = await socketPair();
-  open.push(near, far);
+  onTestFinished(() => {
+    near.destroy();
+    far.destroy();
+  });
   const requests: (Request & { streamId: number })[] = [];
   const frames = new FrameReader();
   far.on("data", (chunk: Buffer) => {

@@ -1,58 +1,13 @@
-import type { Duplex } from "node:stream";
 import { setImmediate as tick } from "node:timers/promises";
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { GuestError } from "../../../guest/core/errors.ts";
-import { silentLog } from "../../../guest/core/log.ts";
-import { localGate } from "../../../guest/rpc/local-gate.ts";
-import { MemoryBudget } from "../../../guest/rpc/memory-budget.ts";
-import { AgentService, ReadStreamRequest, WaitProcessRequest } from "../../../guest/rpc/messages/agent.ts";
-import { Health } from "../../../guest/rpc/messages/health.ts";
 import { Request } from "../../../guest/rpc/messages/ttrpc.ts";
-import type { CallContext, Gate, Handlers, MessageInit } from "../../../guest/rpc/method.ts";
-import { MethodRegistry } from "../../../guest/rpc/method-registry.ts";
+import type { CallContext, Gate } from "../../../guest/rpc/method.ts";
 import { encodeMessage } from "../../../guest/rpc/protobuf/encode.ts";
-import { defaultTtrpcLimits, maxFrameLength, type TtrpcLimits } from "../../../guest/rpc/ttrpc/limits.ts";
-import { TtrpcServerConnection } from "../../../guest/rpc/ttrpc/server.ts";
-import { socketPair } from "../socket-pair.ts";
-import { RawPeer } from "./raw-peer.ts";
-
-const agent = "grpc.AgentService";
-const check = { service: "grpc.Health", method: "Check" };
-const serving = Buffer.from("0801", "hex");
-
-const open: Duplex[] = [];
-afterEach(() => {
-  for (const stream of open.splice(0)) stream.destroy();
-});
-
-interface Setting {
-  readonly handlers?: Handlers<typeof AgentService>;
-  readonly gate?: Gate;
-  readonly limits?: Partial<TtrpcLimits>;
-  readonly memory?: MemoryBudget;
-}
-
-async function serve({ handlers = {}, gate = localGate, limits = {}, memory = new MemoryBudget(1e9) }: Setting = {}) {
-  const registry = new MethodRegistry({ gate, log: silentLog });
-  registry.add(Health, { Check: () => ({ status: 1 }) });
-  registry.add(AgentService, handlers);
-  const [near, far] = await socketPair();
-  open.push(near, far);
-  const connection = new TtrpcServerConnection(far, {
-    registry,
-    limits: { ...defaultTtrpcLimits, ...limits },
-    memory,
-    connection: 1,
-    log: silentLog,
-  });
-  return { peer: new RawPeer(near), connection, serverSide: far };
-}
-
-function waitRequest(container: string): MessageInit<Request> {
-  const payload = encodeMessage(WaitProcessRequest, { container_id: container });
-  return { service: agent, method: "WaitProcess", payload };
-}
+import { maxFrameLength } from "../../../guest/rpc/ttrpc/limits.ts";
+import type { RawPeer } from "./raw-peer.ts";
+import { agent, check, serve, serving, waitRequest } from "./served-connection.ts";
 
 describe("the vectors of the protocol", () => {
   test("a health check with a deadline", async () => {
@@ -339,71 +294,6 @@ describe("deadlines and lost connections", () => {
   });
 });
 
-describe("threat 6: memory stays bounded", () => {
-  test("a client that does not read its answers gets no more requests read", async () => {
-    let calls = 0;
-    const { peer, serverSide } = await serve({
-      handlers: {
-        ReadStdout: () => {
-          calls++;
-          return { data: new Uint8Array(32_768) };
-        },
-      },
-    });
-    peer.stream.pause();
-    const payload = encodeMessage(ReadStreamRequest, { container_id: "x".repeat(8000) });
-    for (let i = 0; i < 2000; i++) peer.sendRequest(2 * i + 1, { service: agent, method: "ReadStdout", payload });
-    await vi.waitFor(() => expect(serverSide.isPaused()).toBe(true));
-    for (let i = 0; i < 50; i++) await tick();
-    // What the kernel's buffers take is a few megabytes, each answer 32 KiB.
-    expect(calls).toBeLessThan(1000);
-    peer.stream.resume();
-    expect(await peer.receive(2000)).toHaveLength(2000);
-    expect(calls).toBe(2000);
-  });
-
-  test("a client that makes too many answers wait loses its connection", async () => {
-    const { peer, serverSide } = await serve({
-      handlers: { ReadStdout: async () => ({ data: new Uint8Array(1_000_000) }) },
-      limits: { maxQueuedBytes: 8_000_000 },
-    });
-    peer.stream.pause();
-    for (let i = 0; i < 100; i++) peer.sendRequest(2 * i + 1, { service: agent, method: "ReadStdout" });
-    await vi.waitFor(() => expect(serverSide.destroyed).toBe(true));
-  });
-
-  test("connections wait when requests of others have used up the budget", async () => {
-    const memory = new MemoryBudget(100_000);
-    const release = Promise.withResolvers<void>();
-    const handlers: Handlers<typeof AgentService> = { SetPolicy: () => release.promise.then(() => ({})) };
-    const first = (await serve({ handlers, memory })).peer;
-    const second = await serve({ handlers, memory });
-    const large = { service: agent, method: "SetPolicy", payload: policyOf("x".repeat(90_000)) };
-    first.sendRequest(1, large);
-    await tick();
-    second.peer.sendRequest(1, large);
-    await vi.waitFor(() => expect(second.serverSide.isPaused()).toBe(true));
-    second.peer.sendRequest(3, check);
-    for (let i = 0; i < 10; i++) await tick();
-    expect(second.peer.answers).toEqual([]);
-    release.resolve();
-    await first.receive(1);
-    expect(await second.peer.receive(2)).toHaveLength(2);
-  });
-
-  test("a frame that is never completed closes the connection", async () => {
-    const { peer } = await serve({ limits: { frameTimeoutMs: 20 } });
-    peer.sendHex("0000001a 00000001 01 00 | 0a0b");
-    await peer.closed;
-    const idle = await serve({ limits: { frameTimeoutMs: 20 } });
-    idle.peer.sendRequest(1, check);
-    await idle.peer.receive(1);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    idle.peer.sendRequest(3, check);
-    expect(await idle.peer.receive(2)).toHaveLength(2);
-  });
-});
-
 test("every request is answered exactly once, whatever is sent between", async () => {
   const anyStep = fc.oneof(
     fc.record({ kind: fc.constant("request" as const), service: fc.constantFrom("grpc.Health", agent, "no") }),
@@ -427,7 +317,3 @@ test("every request is answered exactly once, whatever is sent between", async (
     { numRuns: 50 },
   );
 });
-
-function policyOf(text: string): Uint8Array {
-  return encodeMessage(AgentService.methods.SetPolicy.request, { policy: text });
-}

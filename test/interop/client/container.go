@@ -1,0 +1,3 @@
+package main
+
+func containerCases(image string) []testCase { return nil }
