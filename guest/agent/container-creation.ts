@@ -7,6 +7,7 @@ import { createBundle, removeBundle } from "../runtime/bundle.ts";
 import type { KnownNamespaces } from "../runtime/conversion/namespaces.ts";
 import { type ConvertedSpec, convertSpec } from "../runtime/conversion/spec.ts";
 import { bundleOf, rootfsOf } from "../runtime/guest-paths.ts";
+import { locateVolume } from "../runtime/guest-volumes.ts";
 import { launchProcess } from "../runtime/launch.ts";
 import { MountSources } from "../runtime/mount-sources.ts";
 import { encodeOciJson } from "../runtime/oci-json.ts";
@@ -95,6 +96,7 @@ function draftContainer(
     findGuestDevice: createDeviceFinder(settings.allowedDevices),
     pauseProcess: isSandbox ? readPauseProcess(paths.pauseBundle) : undefined,
   });
+  for (const { kind, mount } of converted.mounts) if (kind === "bind") locateVolume(mount.source, paths);
   return {
     id,
     bundle: bundleOf(paths, id),

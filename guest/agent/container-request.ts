@@ -58,7 +58,9 @@ function refuseUnsupportedAnnotations(spec: Spec): void {
 function requireOwnRootfs(request: CreateContainerRequest, spec: Spec, paths: GuestPaths): void {
   if (request.storages.length > maxStorages) throw new GuestError("internal", `more than ${maxStorages} storages`);
   const images = request.storages.filter((storage) => storage.driver === imagePullDriverName);
-  if (images.length !== 1) throw refusal("a container needs exactly one image");
+  const [image] = images;
+  if (image === undefined || images.length > 1) throw refusal("a container needs exactly one image");
   const rootfs = rootfsOf(paths, request.container_id);
-  if (spec.Root?.Path !== rootfs) throw refusal("the root file system is not the one of the container's image");
+  if (spec.Root?.Path !== rootfs || image.mount_point !== rootfs)
+    throw refusal("the root file system is not the one of the container's image");
 }

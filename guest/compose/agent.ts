@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { createAgentService } from "../agent/agent-service.ts";
 import { defaultAgentSettings } from "../agent/default-settings.ts";
 import type { Unsealer } from "../agent/dependencies.ts";
@@ -35,6 +36,10 @@ const maxApfFileBytes = 1024 * 1024;
 
 /** How long an unsealing may take; the reference's cdh_api_timeout. */
 const hubCallTimeoutMs = 50_000;
+
+/** How long the hub may take to come up, and how often the agent looks. */
+const hubStartTimeoutMs = 30_000;
+const hubPollMs = 5;
 
 /**
  * Serves the Kata agent API. The port opens last: when the initdata is verified, the policy compiled, the OCI runtime proven to
@@ -101,13 +106,25 @@ async function openRuntime(agent: AgentConfiguration, paths: GuestPaths, log: Lo
   return runtime;
 }
 
-/** Makes sure that the hub is there. It may be restarted later. */
+/** Waits for the hub, which starts at the same time. It may be restarted later. */
 async function connectHub({ hub }: Configuration, scope: Scope): Promise<RpcClient> {
   const connect = (): Promise<RpcClient> => connectTtrpc({ path: hub.dataHubSocket });
-  await (await connect()).close();
+  await (await untilConnected(connect, scope.signal)).close();
   const client = createReconnectingClient(connect);
   scope.add("connection to the hub", () => client.close());
   return client;
+}
+
+async function untilConnected(connect: () => Promise<RpcClient>, signal: AbortSignal): Promise<RpcClient> {
+  const deadline = performance.now() + hubStartTimeoutMs;
+  for (;;) {
+    try {
+      return await connect();
+    } catch (cause) {
+      if (performance.now() > deadline) throw new GuestError("unavailable", "the data hub does not come up", { cause });
+      await setTimeout(hubPollMs, undefined, { signal });
+    }
+  }
 }
 
 function imagePullerOf(hub: RpcClient): ImagePuller {

@@ -8,6 +8,9 @@ import { type AddressedLink, type DefaultRoute, readDefaultRoutes } from "./prim
 /** Interfaces that something in the VM has made. */
 const virtualNames = /^(veth|lo|docker|podman|br-|cni|tunl|tun|tap)/;
 
+/** Metadata services of the clouds, which a VM's interface leads to. */
+const metadataServices = ["169.254.169.254", "168.63.129.16", "100.100.100.200"];
+
 /**
  * Gives the pod a second interface of the VM, for its traffic with the world outside; the tunnel keeps what has more specific
  * routes (spec/podnetwork.md 6).
@@ -26,6 +29,8 @@ export async function movePodExternalInterface(
   if (found === undefined) throw new GuestError("failed-precondition", "the VM has no second interface with a way out");
   const { link, address, gateway } = found;
   const name = checkLinkName(link.name);
+  // What the cloud tells the VM, its keys among it, is not for the workload (spec/podnetwork.md 8).
+  await pod.batch(metadataServices.map((service) => ["route", "replace", "prohibit", service]));
   await root.run("link", "set", "dev", name, "netns", podNamespace);
   await pod.batch([
     ["address", "add", `${address.text}/${address.prefixLength}`, "brd", "+", "dev", name],

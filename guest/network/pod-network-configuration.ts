@@ -74,7 +74,7 @@ const neighborStates: ReadonlySet<string> = new Set([
  */
 export function parsePodNetworkConfiguration(value: JsonValue): PodNetworkConfiguration {
   if (!isJsonObject(value)) throw new GuestError("invalid-argument", "pod-network: it is no JSON object");
-  const tunnel = textOf(value, "tunnel-type");
+  const tunnel = named("tunnel-type", () => textOf(value, "tunnel-type"));
   if (tunnel !== "vxlan")
     throw new GuestError("invalid-argument", `pod-network: tunnel-type: unknown tunnel type "${tunnel}"`);
   const interfaceName = named("interface", () => checkLinkName(textOf(value, "interface")));

@@ -13,20 +13,30 @@ import type { GuestPaths } from "./guest-paths.ts";
  * @throws GuestError `permission-denied` for a path that is elsewhere or leads through a link; what `open` throws
  */
 export function openVolume<T>(path: string, paths: GuestPaths, open: (root: Directory, path: string) => T): T {
-  const normalized = posix.normalize(path).replace(/\/$/u, "");
-  const root = volumeRoots(paths).find((candidate) => normalized.startsWith(`${candidate}/`));
-  if (root === undefined || path.includes("\0")) {
-    throw new GuestError("permission-denied", "path is not in a volume", { fields: { path } });
-  }
+  const { root, relativePath } = locateVolume(path, paths);
   try {
     using directory = Directory.open(root, { mounts: "cross" });
-    return open(directory, posix.relative(root, normalized));
+    return open(directory, relativePath);
   } catch (error) {
     if (!isErrno(error, "ELOOP", "EXDEV")) throw error;
     throw new GuestError("permission-denied", "path leads through a link", { cause: error, fields: { path } });
   }
 }
 
-function volumeRoots(paths: GuestPaths): string[] {
-  return [paths.sharedContainers, paths.sandboxStorage, paths.cloudVolumes];
+/**
+ * The text of the path alone: which of the directories it is in, and where. Touches nothing.
+ *
+ * @throws GuestError `permission-denied` for a path that is elsewhere
+ */
+export function locateVolume(
+  path: string,
+  paths: GuestPaths,
+): { readonly root: string; readonly relativePath: string } {
+  const normalized = posix.normalize(path).replace(/\/$/u, "");
+  const roots = [paths.sharedContainers, paths.sandboxStorage, paths.cloudVolumes];
+  const root = roots.find((candidate) => normalized.startsWith(`${candidate}/`));
+  if (root === undefined || path.includes("\0")) {
+    throw new GuestError("permission-denied", "path is not in a volume", { fields: { path } });
+  }
+  return { root, relativePath: posix.relative(root, normalized) };
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { GuestError } from "../core/errors.ts";
 import { readFileIfPresent } from "./file.ts";
 import { libc } from "./libc.ts";
-import { maxKernelFileBytes, orphanGraceMs, strangerPollMs } from "./limits.ts";
+import { defaultOrphanGraceMs, maxKernelFileBytes, strangerPollMs } from "./limits.ts";
 import { isErrno, lastError } from "./system-error.ts";
 
 /** How a process ended. */
@@ -25,7 +25,7 @@ interface Watch {
  * exits; the process becomes ours then.
  *
  * Node waits for the children that it has started, by their ids, as soon as they end; this class waits for watched ids, and
- * for others only when they have lain dead for {@link orphanGraceMs}. So the two never take a child from each other, and a
+ * for others only when they have lain dead for half a minute. So the two never take a child from each other, and a
  * process that ends before anybody watches it keeps its id and its status until then.
  *
  * One instance a process.
@@ -34,11 +34,16 @@ export class ChildReaper {
   readonly #watches = new Map<number, Watch>();
   readonly #unclaimed = new Map<number, number>();
   readonly #onChild = (): void => this.#look();
+  readonly #orphanGraceMs: number;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** @throws SystemError, or GuestError `failed-precondition` when the kernel doesn't list children */
-  constructor() {
+  /**
+   * @param options orphanGraceMs: how long a dead orphan waits for somebody to ask for it
+   * @throws SystemError, or GuestError `failed-precondition` when the kernel doesn't list children
+   */
+  constructor(options: { readonly orphanGraceMs?: number } = {}) {
+    this.#orphanGraceMs = options.orphanGraceMs ?? defaultOrphanGraceMs;
     if (readFileIfPresent(childrenFile(process.pid), maxKernelFileBytes) === undefined)
       throw new GuestError("failed-precondition", "the kernel lists no children (CONFIG_PROC_CHILDREN)");
     setSubreaper(1n);
@@ -74,7 +79,7 @@ export class ChildReaper {
     const strangers = [...this.#watches].filter(([pid, watch]) => this.#settle(pid, watch) === "not-ours");
     this.#reapUnclaimed();
     if (strangers.length > 0) this.#lookAgainIn(strangerPollMs);
-    else if (this.#unclaimed.size > 0) this.#lookAgainIn(orphanGraceMs);
+    else if (this.#unclaimed.size > 0) this.#lookAgainIn(this.#orphanGraceMs);
   }
 
   #lookAgainIn(ms: number): void {
@@ -102,7 +107,7 @@ export class ChildReaper {
     for (const pid of dead) {
       const since = this.#unclaimed.get(pid) ?? now;
       this.#unclaimed.set(pid, since);
-      if (now - since < orphanGraceMs) continue;
+      if (now - since < this.#orphanGraceMs) continue;
       waitFor(pid);
       this.#unclaimed.delete(pid);
     }

@@ -224,8 +224,12 @@ export class Directory implements Disposable {
     return asSystemCall(() => fs.readdirSync(this.path, { encoding: "buffer" }));
   }
 
-  /** Sets the owner, of the link itself if it is one. Clears setuid and setgid bits, so set the mode after it. */
+  /**
+   * Sets the owner, of the link itself if it is one. Clears setuid and setgid bits, so set the mode after it. EINVAL for the
+   * number that the kernel takes for "as it is".
+   */
   changeOwner(path: RelativePath, uid: number, gid: number): void {
+    if (uid === 0xffff_ffff || gid === 0xffff_ffff) throw new SystemError(os.constants.errno.EINVAL, "fchownat");
     this.#atLeaf(path, "fchownat", (fd, name) => {
       if (libc.fchownat(fd, cString(name, "fchownat"), uid, gid, linux.AT_SYMLINK_NOFOLLOW) !== 0)
         throw lastError("fchownat", path);

@@ -60,8 +60,9 @@ export class HttpClient {
   readonly #https: https.Agent;
 
   constructor(options: { readonly trust?: Trust } = {}) {
-    const ca = trustedCertificates(options.trust ?? { kind: "public" });
-    this.#https = new https.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4, minVersion: "TLSv1.2", ca });
+    // Made once: reading all the authorities for each connection would take longer than the handshake.
+    const secureContext = createSecureContext(options.trust ?? { kind: "public" });
+    this.#https = new https.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4, secureContext });
   }
 
   /**
@@ -270,8 +271,9 @@ function endpointOf(url: URL): string {
   return `${url.hostname}:${url.port === "" ? (url.protocol === "https:" ? 443 : 80) : url.port}`;
 }
 
-function trustedCertificates(trust: Trust): string[] {
-  if (trust.kind === "only") return [...trust.certificates];
-  const bundled = tls.getCACertificates("bundled");
-  return trust.kind === "public" ? bundled : [...bundled, ...trust.certificates];
+function createSecureContext(trust: Trust): tls.SecureContext {
+  const minVersion = "TLSv1.2";
+  if (trust.kind === "public") return tls.createSecureContext({ minVersion });
+  const publicOnes = trust.kind === "public-and" ? tls.getCACertificates("bundled") : [];
+  return tls.createSecureContext({ minVersion, ca: [...publicOnes, ...trust.certificates] });
 }

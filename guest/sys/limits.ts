@@ -19,7 +19,7 @@ export const defaultProgramTimeoutMs = 30_000;
 /** How long output is waited for after a program has exited and left its output open to descendants. */
 export const outputAfterExitMs = 500;
 /** An orphan nobody asked for is kept so long as a zombie, so that its exit can still be asked for. */
-export const orphanGraceMs = 30_000;
+export const defaultOrphanGraceMs = 30_000;
 /** How often a watched process that is not (yet) our child is looked at. */
 export const strangerPollMs = 100;
 /** How often the out-of-memory counter of a version 1 cgroup is looked at. */

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { createAgentService } from "../../guest/agent/agent-service.ts";
 import { defaultAgentSettings } from "../../guest/agent/default-settings.ts";
 import type { AgentDependencies } from "../../guest/agent/dependencies.ts";
+import { GuestError } from "../../guest/core/errors.ts";
 import { createLog, silentLog } from "../../guest/core/log.ts";
 import { localGate } from "../../guest/rpc/local-gate.ts";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
@@ -137,9 +139,11 @@ export class GuestFixture {
     return {
       pullImage: async (reference, bundlePath) => {
         this.pulled.push(reference);
-        if (!reference.startsWith("busybox")) throw new Error(`no such image: ${reference}`);
+        if (!reference.startsWith("busybox")) throw new GuestError("not-found", `no such image: ${reference}`);
         for (const name of ["rootfs", "upper", "work"]) mkdirSync(join(bundlePath, name));
         const layers = `lowerdir=${join(this.root, "image")},upperdir=${join(bundlePath, "upper")},workdir=${join(bundlePath, "work")}`;
+        const linked = /^busybox-link-(\w+)$/.exec(reference)?.[1];
+        if (linked !== undefined) plantLink(join(bundlePath, "upper", linked));
         mount({ source: "overlay", target: join(bundlePath, "rootfs"), type: "overlay", data: layers });
       },
     };
@@ -186,6 +190,11 @@ function makePauseBundle(directory: string): void {
     root: { path: "rootfs" },
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));
+}
+
+/** In the upper layer a link hides the image's directory. */
+function plantLink(path: string): void {
+  symlinkSync("/etc", path);
 }
 
 function controlGroups(parent: string): string[] {

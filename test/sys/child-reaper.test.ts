@@ -80,6 +80,14 @@ describe("orphans", () => {
     expect(ends.map(exitCodeOf)).toEqual(Array.from({ length: 20 }, (_, code) => code));
   });
 
+  test("those that nobody asks for are buried after a while", async () => {
+    reaper.close();
+    reaper = new ChildReaper({ orphanGraceMs: 50 });
+    const pid = await orphan("exit 1");
+    await eventually(() => state(pid) === undefined);
+    await expect(reaper.watch(pid)).rejects.toMatchObject({ code: "not-found" });
+  });
+
   test("a process that is still another's child is watched until it is ours", async () => {
     const marker = path.join(temporaryDirectory(), "pid");
     const script = `sh -c "sleep 0.3; exit 5" >/dev/null 2>&1 & echo $! > ${marker}; exec sleep 0.1`;

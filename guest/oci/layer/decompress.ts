@@ -6,7 +6,7 @@ import type { ImageLimits } from "../limits.ts";
 import type { Compression } from "../media-types.ts";
 
 /** Bytes that a decompressor hands out at once: large, so that the thread pool's round trips don't count. */
-const chunkSize = 64 * 1024;
+const chunkSize = 256 * 1024;
 
 /** A stream that decompresses: gzip with several members, zstd with several frames, or nothing at all. */
 export function createDecompressor(compression: Compression, limits: ImageLimits): Transform {

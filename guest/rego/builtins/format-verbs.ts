@@ -79,10 +79,10 @@ const radixes: Readonly<Record<string, number>> = { b: 2, o: 8, O: 8, d: 10, v: 
 const sharpPrefixes: Readonly<Record<string, string>> = { b: "0b", o: "0", x: "0x", X: "0X" };
 
 function formatInteger(verb: string, value: bigint, spec: FormatSpec): string | undefined {
+  const isBig = BigInt.asIntN(64, value) !== value;
+  if (verb === "c" || verb === "q" || verb === "U") return isBig ? undefined : formatCodePoint(verb, value, spec);
   // Beyond 64 bits Go's type is another, which takes %s as well.
-  if (verb === "s" && BigInt.asIntN(64, value) !== value) verb = "d";
-  if (verb === "c" || verb === "q" || verb === "U") return formatCodePoint(verb, value, spec);
-  const radix = radixes[verb];
+  const radix = verb === "s" && isBig ? 10 : radixes[verb];
   if (radix === undefined) return undefined;
   const magnitude = (value < 0n ? -value : value).toString(radix);
   // Precision 0 with value 0 prints no digits.
@@ -164,7 +164,7 @@ function exponential(magnitude: number, places: number | undefined): string {
 }
 
 /** From this exponent on the shortest form is written with an exponent. */
-const shortestLimit = 21;
+const shortestLimit = 6;
 
 /** The shorter of %e and %f, as C's %g; the fewest digits that give the number back when no precision is given. */
 function general(magnitude: number, precision: number | undefined): string {

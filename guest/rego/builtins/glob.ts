@@ -8,6 +8,7 @@ function globToPattern(glob: string, delimiters: readonly string[]): string {
   const single = delimiters.length === 0 ? "(?s:.)" : `[^${delimiters.map(classMember).join("")}]`;
   let pattern = "";
   let depth = 0;
+  if (endsInEscape(glob)) throw valueError("glob.match", "pattern ends with a backslash");
   for (const [token] of glob.matchAll(/\\.?|\*+|\[[^\]]*\]?|./gsu)) {
     if (token.startsWith("*")) pattern += token === "*" ? `${single}*` : "(?s:.*)";
     else if (token === "?") pattern += single;
@@ -23,6 +24,12 @@ function globToPattern(glob: string, delimiters: readonly string[]): string {
   }
   if (depth > 0) throw valueError("glob.match", "unclosed alternatives");
   return `\\A(?:${pattern})\\z`;
+}
+
+function endsInEscape(glob: string): boolean {
+  let backslashes = 0;
+  while (glob.charAt(glob.length - 1 - backslashes) === "\\") backslashes++;
+  return backslashes % 2 === 1;
 }
 
 function classToPattern(token: string): string {

@@ -26,6 +26,7 @@ import type { Builtin } from "./types.ts";
 import { unitBuiltins } from "./units.ts";
 import { uuidBuiltins } from "./uuid.ts";
 import { walkBuiltins } from "./walk.ts";
+import { x509Builtins } from "./x509.ts";
 import { yamlBuiltins } from "./yaml.ts";
 
 const families: readonly (readonly Builtin[])[] = [
@@ -55,6 +56,7 @@ const families: readonly (readonly Builtin[])[] = [
   unitBuiltins,
   uuidBuiltins,
   walkBuiltins,
+  x509Builtins,
   yamlBuiltins,
 ];
 

@@ -62,12 +62,18 @@ function isNested(token: Token): boolean {
   return typeof contentType === "string" && contentType.toUpperCase() === "JWT";
 }
 
+/** The token inside a token: its text, or its text as JSON. */
+function nestedText(name: string, token: Token): string {
+  const inner = token.payload.startsWith('"') ? parseJsonPart(name, "payload", token.payload) : token.payload;
+  return typeof inner === "string" ? inner : token.payload;
+}
+
 function decode(context: BuiltinContext, text: string): Value {
   const name = "io.jwt.decode";
   let token = parseToken(name, context, text);
   for (let depth = 0; isNested(token); depth++) {
     if (depth === maxNestedTokens) throw valueError(name, "tokens nest too deeply");
-    token = parseToken(name, context, token.payload);
+    token = parseToken(name, context, nestedText(name, token));
   }
   return [token.header, parseJsonPart(name, "payload", token.payload), token.signature.toString("hex")];
 }
@@ -157,7 +163,7 @@ function decodeVerify(context: BuiltinContext, text: string, constraintObject: R
   for (let depth = 0; ; depth++) {
     if (depth === maxNestedTokens || !isTrusted(context, token, constraints)) return refused;
     if (!isNested(token)) break;
-    token = parseToken(decodeVerifyName, context, token.payload);
+    token = parseToken(decodeVerifyName, context, nestedText(decodeVerifyName, token));
   }
   const payload = parseJsonPart(decodeVerifyName, "payload", token.payload);
   if (!(payload instanceof RegoObject) || !claimsHold(payload, constraints)) return refused;

@@ -105,8 +105,13 @@ function formatDirective(match: RegExpExecArray, args: Arguments): string {
     width: typeof widthValue === "number" ? Math.abs(widthValue) : undefined,
     precision: typeof precisionValue === "number" && precisionValue >= 0 ? precisionValue : undefined,
   };
-  const text = formatVerb(verb, value, spec) ?? `%!${verb}(${kindOf(value)}=${formatVerb("v", value, noFlags) ?? ""})`;
-  return prefix + text;
+  return prefix + (formatVerb(verb, value, spec) ?? badVerb(verb, value, spec));
+}
+
+/** What Go shows when a verb is not for the kind of argument. */
+function badVerb(verb: string, value: FormatArgument, spec: FormatSpec): string {
+  const text = formatVerb("v", value, { ...spec, sharp: false }) ?? "";
+  return `%!${verb}(${kindOf(value).replace("*", "")}=${text})`;
 }
 
 /** A width or precision: written out, or `*` for the next argument. */

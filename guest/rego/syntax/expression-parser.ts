@@ -175,6 +175,25 @@ function parseVariable(cursor: TokenCursor): VariableTerm {
 
 /** Any term, operators included. */
 export function parseTerm(cursor: TokenCursor): Term {
+  return parseDatum(cursor) ?? parseCompoundTerm(cursor);
+}
+
+/** A string or number with nothing after it that could belong to it: most of the terms in generated policies. */
+function parseDatum(cursor: TokenCursor): Term | undefined {
+  const token = cursor.next;
+  if (token.kind !== "string" && token.kind !== "number") {
+    return undefined;
+  }
+  const after = cursor.afterNext;
+  const isAlone = after?.kind === "symbol" && (after.text === "," || after.text === "]" || after.text === "}");
+  if (!isAlone) {
+    return undefined;
+  }
+  cursor.take();
+  return { kind: "constant", value: token.value, start: token.start, end: token.end };
+}
+
+function parseCompoundTerm(cursor: TokenCursor): Term {
   return cursor.nested(() => parseInfix(cursor, membershipLevel));
 }
 
@@ -458,7 +477,7 @@ function constantObject(members: readonly (readonly [Term, Term])[]): RegoObject
 }
 
 function parseTemplate(cursor: TokenCursor, token: Token & { readonly kind: "template" }): Term {
-  const parts = token.parts.map((part) => {
+  const parts = token.value.map((part) => {
     if (typeof part === "string") {
       return part;
     }

@@ -1,4 +1,4 @@
-/** Text to tokens. */
+/** Text to tokens. Reads by character codes: loading a policy is mostly this, in code that has not been optimised yet. */
 import { NumberError, parseNumber, type RegoNumber } from "../number.ts";
 import { Fault, type Source, type Span } from "./source.ts";
 
@@ -7,45 +7,45 @@ interface TokenPlace extends Span {
   readonly startsLine: boolean;
   /** White space, a comment or the start of the text lies before the token. */
   readonly spaced: boolean;
+  readonly text: string;
 }
 
 /** One token. Keywords are names: which names are keywords depends on the version and the imports. */
 export type Token = TokenPlace &
   (
-    | { readonly kind: "name"; readonly text: string }
-    | { readonly kind: "symbol"; readonly text: string }
-    | { readonly kind: "number"; readonly text: string; readonly value: RegoNumber }
-    | { readonly kind: "string"; readonly text: string; readonly value: string }
-    | { readonly kind: "template"; readonly text: string; readonly parts: readonly (string | readonly Token[])[] }
-    | { readonly kind: "end"; readonly text: "" }
+    | { readonly kind: "name" | "symbol" | "end"; readonly value: undefined }
+    | { readonly kind: "number"; readonly value: RegoNumber }
+    | { readonly kind: "string"; readonly value: string }
+    /** Texts and expressions of a template string, in turn. */
+    | { readonly kind: "template"; readonly value: readonly (string | readonly Token[])[] }
   );
-
-const space = /[ \t\r\n]+|#[^\n]*/y;
-const name = /[A-Za-z_][A-Za-z0-9_]*/y;
-const number = /(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const symbol = /:=|==|!=|<=|>=|[.,:;()[\]{}|&+\-*/%<>=]/y;
-// Written as runs between escapes: an alternative for each character would fill the matcher's stack on long strings.
-const quoted = /"[^"\\\u0000-\u001f\u007f]*(?:\\.[^"\\\u0000-\u001f\u007f]*)*"/y;
-const raw = /`[^`]*`/y;
-const templateText = {
-  '"': /[^"\\{\u0000-\u001f]*(?:\\.[^"\\{\u0000-\u001f]*)*/y,
-  "`": /[^`\\{]*(?:\\\{?[^`\\{]*)*/y,
-};
-
-type Place = Omit<TokenPlace, "end">;
-
-/** Template strings inside expressions of template strings. */
-const maxTemplateDepth = 16;
 
 /** All tokens of a module, an "end" token last. Faults are added to the list; the text they are in is skipped. */
 export function tokenize(source: Source, faults: Fault[]): Token[] {
   return new Lexer(source.text, faults).tokens(0);
 }
 
+/** Template strings inside expressions of template strings. */
+const maxTemplateDepth = 16;
+
+const singleSymbols: ReadonlyMap<number, string> = new Map(
+  [...".,:;()[]{}|&+-*/%<>="].map((symbol) => [symbol.charCodeAt(0), symbol]),
+);
+const doubleSymbols: ReadonlyMap<number, string> = new Map(
+  [":=", "==", "!=", "<=", ">="].map((symbol) => [symbol.charCodeAt(0), symbol]),
+);
+const number = /(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const numberRest = /[A-Za-z0-9_]+(?:\.[0-9]*)?|\.(?![A-Za-z_])/y;
+// Written as runs between escapes: an alternative for each character would fill the matcher's stack on long strings.
+const quotedTemplateText = /[^"\\{\u0000-\u001f]*(?:\\.[^"\\{\u0000-\u001f]*)*/y;
+const rawTemplateText = /[^`\\{]*(?:\\\{?[^`\\{]*)*/y;
+
 class Lexer {
   readonly #text: string;
   readonly #faults: Fault[];
   #offset = 0;
+  #spaced = true;
+  #startsLine = true;
 
   constructor(text: string, faults: Fault[]) {
     this.#text = text;
@@ -58,61 +58,97 @@ class Lexer {
   /** Tokens to the end of the text, or to the brace that closes an expression of a template (left in place). */
   tokens(templateDepth: number): Token[] {
     const tokens: Token[] = [];
-    const insideTemplate = templateDepth > 0;
     for (let depth = 0; ; ) {
-      const place = this.#skipSpace(tokens.length === 0);
-      const character = this.#text[this.#offset];
-      if (character === undefined || (insideTemplate && depth === 0 && character === "}")) {
-        tokens.push({ ...place, kind: "end", text: "", end: this.#offset });
+      this.#skipSpace(tokens.length === 0);
+      const code = this.#text.charCodeAt(this.#offset);
+      if (Number.isNaN(code) || (templateDepth > 0 && depth === 0 && code === 0x7d)) {
+        tokens.push(this.#plain("end", "", this.#offset));
         return tokens;
       }
-      depth += character === "{" ? 1 : character === "}" ? -1 : 0;
-      const token = this.#token(character, place, templateDepth);
+      depth += code === 0x7b ? 1 : code === 0x7d ? -1 : 0;
+      const token = this.#token(code, templateDepth);
       if (token !== undefined) {
         tokens.push(token);
       }
     }
   }
 
-  #skipSpace(isFirst: boolean): Place {
-    let spaced = isFirst;
+  #skipSpace(isFirst: boolean): void {
+    const text = this.#text;
+    let offset = this.#offset;
     let startsLine = isFirst;
-    for (let gap = this.#match(space); gap !== ""; gap = this.#match(space)) {
-      spaced = true;
-      startsLine ||= gap.includes("\n");
+    for (;;) {
+      const code = text.charCodeAt(offset);
+      if (code === 0x20 || code === 0x09 || code === 0x0d) {
+        offset += 1;
+      } else if (code === 0x0a) {
+        startsLine = true;
+        offset += 1;
+      } else if (code === 0x23) {
+        const end = text.indexOf("\n", offset);
+        offset = end < 0 ? text.length : end;
+      } else {
+        break;
+      }
     }
-    return { start: this.#offset, spaced, startsLine };
+    this.#spaced = isFirst || offset > this.#offset;
+    this.#startsLine = startsLine;
+    this.#offset = offset;
   }
 
-  #token(character: string, place: Place, templateDepth: number): Token | undefined {
-    const { start, spaced, startsLine } = place;
-    let text = this.#match(name);
-    if (text !== "") {
-      return { kind: "name", text, start, end: this.#offset, spaced, startsLine };
+  #token(code: number, templateDepth: number): Token | undefined {
+    const start = this.#offset;
+    if (isNameCode(code) && !isDigit(code)) {
+      return this.#name(start);
     }
-    text = this.#match(symbol);
-    if (text !== "") {
-      return { kind: "symbol", text, start, end: this.#offset, spaced, startsLine };
+    if (code === 0x22) {
+      return this.#quoted(start);
     }
-    if (character >= "0" && character <= "9") {
-      return this.#number(place);
+    if (isDigit(code)) {
+      return this.#number(start);
     }
-    if (character === '"' || character === "`") {
-      return this.#string(place);
+    const symbol = this.#symbol(code);
+    if (symbol !== undefined) {
+      this.#offset += symbol.length;
+      return this.#plain("symbol", symbol, start);
     }
-    if (character === "$") {
-      return this.#template(place, templateDepth + 1);
+    if (code === 0x60) {
+      return this.#raw(start);
+    }
+    if (code === 0x24) {
+      return this.#template(start, templateDepth + 1);
     }
     this.#offset += (this.#text.codePointAt(start) ?? 0) > 0xffff ? 2 : 1;
     this.#fault(`unexpected character ${JSON.stringify(this.#text.slice(start, this.#offset))}`, start);
     return undefined;
   }
 
-  #number(place: Place): Token {
+  #plain(kind: "name" | "symbol" | "end", text: string, start: number): Token {
+    const spaced = this.#spaced;
+    const startsLine = this.#startsLine;
+    return { kind, value: undefined, text, start, end: this.#offset, startsLine, spaced };
+  }
+
+  #name(start: number): Token {
+    const text = this.#text;
+    let end = start + 1;
+    while (isNameCode(text.charCodeAt(end))) {
+      end += 1;
+    }
+    this.#offset = end;
+    return this.#plain("name", text.slice(start, end), start);
+  }
+
+  #symbol(code: number): string | undefined {
+    const next = this.#text.charCodeAt(this.#offset + 1);
+    return (next === 0x3d ? doubleSymbols.get(code) : undefined) ?? singleSymbols.get(code);
+  }
+
+  #number(start: number): Token {
     const text = this.#match(number);
-    const rest = this.#match(/[A-Za-z0-9_]+(?:\.[0-9]*)?|\.(?![A-Za-z_])/y);
+    const rest = this.#match(numberRest);
     if (rest !== "") {
-      this.#fault(`${text}${rest} is not a number`, place.start);
+      this.#fault(`${text}${rest} is not a number`, start);
     }
     let value: RegoNumber | undefined;
     try {
@@ -121,50 +157,77 @@ class Lexer {
       if (!(cause instanceof NumberError)) {
         throw cause;
       }
-      this.#fault(cause.message, place.start);
+      this.#fault(cause.message, start);
     }
-    return { ...place, kind: "number", text, value: value ?? 0, end: this.#offset };
+    const spaced = this.#spaced;
+    const startsLine = this.#startsLine;
+    return { kind: "number", value: value ?? 0, text, start, end: this.#offset, startsLine, spaced };
   }
 
-  #string(place: Place): Token {
-    const isRaw = this.#text[place.start] === "`";
-    const text = this.#match(isRaw ? raw : quoted);
-    if (text === "") {
+  #quoted(start: number): Token {
+    const text = this.#text;
+    let end = text.indexOf('"', start + 1);
+    while (end > 0 && isEscaped(text, end, start)) {
+      end = text.indexOf('"', end + 1);
+    }
+    const inner = end < 0 ? "" : text.slice(start + 1, end);
+    if (end < 0 || hasControl(inner)) {
       this.#skipLine();
-      this.#fault(isRaw ? "raw string has no end" : "string has no end on its line", place.start);
+      this.#fault("string has no end on its line", start);
+      return this.#stringToken("", start);
     }
-    const value = isRaw ? text.slice(1, -1) : this.#unescape(text || '""', place.start);
-    return { ...place, kind: "string", text, value, end: this.#offset };
+    this.#offset = end + 1;
+    return this.#stringToken(inner.includes("\\") ? this.#unescape(text.slice(start, end + 1), start) : inner, start);
   }
 
-  #template(place: Place, depth: number): Token {
-    const parts: (string | readonly Token[])[] = [];
-    const quote = this.#text[place.start + 1];
+  #raw(start: number): Token {
+    const end = this.#text.indexOf("`", start + 1);
+    if (end < 0) {
+      this.#offset = this.#text.length;
+      this.#fault("raw string has no end", start);
+      return this.#stringToken("", start);
+    }
+    this.#offset = end + 1;
+    return this.#stringToken(this.#text.slice(start + 1, end), start);
+  }
+
+  #stringToken(value: string, start: number): Token {
+    const spaced = this.#spaced;
+    const startsLine = this.#startsLine;
+    return { kind: "string", value, text: '"', start, end: this.#offset, startsLine, spaced };
+  }
+
+  #template(start: number, depth: number): Token | undefined {
+    const spaced = this.#spaced;
+    const startsLine = this.#startsLine;
+    const quote = this.#text[start + 1];
     this.#offset += 1;
     if ((quote !== '"' && quote !== "`") || depth > maxTemplateDepth) {
-      this.#fault(
-        depth > maxTemplateDepth ? "template strings nest too deep" : 'unexpected character "$"',
-        place.start,
-      );
-      return { ...place, kind: "template", text: "$", parts, end: this.#offset };
+      this.#fault(depth > maxTemplateDepth ? "template strings nest too deep" : 'unexpected character "$"', start);
+      return undefined;
     }
     this.#offset += 1;
+    const value = this.#templateParts(quote, start, depth);
+    return { kind: "template", value, text: "$", start, end: this.#offset, startsLine, spaced };
+  }
+
+  #templateParts(quote: string, start: number, depth: number): (string | readonly Token[])[] {
+    const parts: (string | readonly Token[])[] = [];
     for (;;) {
-      const text = this.#match(templateText[quote]).replaceAll("\\{", "{");
-      parts.push(quote === '"' ? this.#unescape(`"${text.replaceAll("\\`", "`")}"`, place.start) : text);
+      const text = this.#match(quote === '"' ? quotedTemplateText : rawTemplateText).replaceAll("\\{", "{");
+      parts.push(quote === '"' ? this.#unescape(`"${text}"`, start) : text);
       const next = this.#text[this.#offset];
       this.#offset += 1;
       if (next === quote) {
-        return { ...place, kind: "template", text: "$", parts, end: this.#offset };
+        return parts;
       }
-      const isExpression = next === "{";
-      if (isExpression) {
+      if (next === "{") {
         parts.push(this.tokens(depth));
       }
-      if (!isExpression || this.#text[this.#offset] !== "}") {
+      if (next !== "{" || this.#text[this.#offset] !== "}") {
         this.#skipLine();
-        this.#fault("template string has no end", place.start);
-        return { ...place, kind: "template", text: "$", parts, end: this.#offset };
+        this.#fault("template string has no end", start);
+        return parts;
       }
       this.#offset += 1;
     }
@@ -191,15 +254,38 @@ class Lexer {
 
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#offset;
-    if (!pattern.test(this.#text)) {
-      return "";
-    }
     const start = this.#offset;
-    this.#offset = pattern.lastIndex;
+    if (pattern.test(this.#text)) {
+      this.#offset = pattern.lastIndex;
+    }
     return this.#text.slice(start, this.#offset);
   }
 
   #fault(message: string, offset: number): void {
     this.#faults.push(new Fault("rego_parse_error", message, offset));
   }
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** Letters of ASCII, digits and the underscore. */
+function isNameCode(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f || isDigit(code);
+}
+
+/** Whether an odd number of backslashes stands before the quote. */
+function isEscaped(text: string, quote: number, start: number): boolean {
+  let backslashes = 0;
+  while (quote - backslashes - 1 > start && text.charCodeAt(quote - backslashes - 1) === 0x5c) {
+    backslashes += 1;
+  }
+  return backslashes % 2 === 1;
+}
+
+const control = /[\u0000-\u001f\u007f]/;
+
+function hasControl(text: string): boolean {
+  return control.test(text);
 }

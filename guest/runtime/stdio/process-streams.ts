@@ -11,6 +11,8 @@ import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
 import { openTerminalInput } from "./terminal-input.ts";
 
+const SIGKILL = 9;
+
 /** The guest's side of a process' standard streams. */
 export interface ProcessStreams {
   readonly stdin: InputStream;
@@ -116,8 +118,6 @@ export async function startInTerminal(
   }
 }
 
-const SIGKILL = 9;
-
 /** The character that ends the input of a terminal, as a person would type it. */
 const endOfTransmission = new Uint8Array([4]);
 
@@ -140,7 +140,11 @@ function terminalStreams(fd: number): ProcessStreams {
       return output.ended;
     },
     // Ending the stream would hang up, and what the process still prints would be lost.
-    closeStdin: () => void stdin.write(endOfTransmission, new AbortController().signal).catch(() => {}),
+    closeStdin: () => {
+      // A second end, or that of a terminal that is closed already, changes nothing.
+      stdin.write(endOfTransmission, new AbortController().signal).catch(() => {});
+      stdin.close();
+    },
     resize: (rows, columns) => {
       if (isOpen()) setWindowSize(fd, rows & 0xffff, columns & 0xffff);
     },
