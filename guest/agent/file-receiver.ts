@@ -9,7 +9,7 @@ import { changeDescriptorMode, changeDescriptorOwner, closeDescriptor, writeDesc
 import { Directory } from "../sys/directory.ts";
 import { isErrno } from "../sys/system-error.ts";
 import { refusal } from "./errors.ts";
-import { maxOpenUploads, uploadIdleMs } from "./limits.ts";
+import { maxCopyDepth, maxOpenUploads, uploadIdleMs } from "./limits.ts";
 
 /** What an entry costs of the quota besides its bytes: inodes and names are memory, too. */
 const entryOverheadBytes = 4096;
@@ -69,12 +69,12 @@ export class FileReceiver {
     switch (type) {
       case "Directory":
         this.#charge(entryOverheadBytes);
-        makeParents(request, path, root);
+        this.#makeParents(request, path, root);
         placeDirectory(request, path, root);
         break;
       case "Symlink":
         this.#charge(entryOverheadBytes + request.data.byteLength);
-        makeParents(request, path, root);
+        this.#makeParents(request, path, root);
         placeLink(request, path, root, uploads);
         break;
       case "Regular":
@@ -119,7 +119,7 @@ export class FileReceiver {
     const [oldest] = this.#uploads.keys();
     if (this.#uploads.size >= maxOpenUploads && oldest !== undefined) this.#dropUpload(oldest, uploads);
     this.#charge(entryOverheadBytes);
-    makeParents(request, path, root);
+    this.#makeParents(request, path, root);
     const upload = {
       temporaryName: randomUUID(),
       sizeBytes: request.file_size,
@@ -129,6 +129,15 @@ export class FileReceiver {
     closeDescriptor(uploads.createFile(upload.temporaryName));
     this.#uploads.set(path, upload);
     return upload;
+  }
+
+  /** Missing directories above get the request's mode; the one right above gets its owner, too, even if it was there. */
+  #makeParents(request: CopyFileRequest, path: string, root: Directory): void {
+    const parent = posix.dirname(path);
+    if (parent === ".") return;
+    if (root.statusIfPresent(parent) === undefined) this.#charge(entryOverheadBytes * parent.split("/").length);
+    root.makeDirectories(parent, request.dir_mode & 0o777);
+    root.changeOwner(parent, request.uid, request.gid);
   }
 
   #dropUpload(path: string, uploads: Directory): void {
@@ -162,20 +171,13 @@ function relativePathOf({ path }: CopyFileRequest, root: string): string {
   const steps = relative.split("/");
   const unclean = steps.some((step) => step === "" || step === "." || step === "..") || path.includes("\0");
   if (unclean || Buffer.byteLength(path) > maxPathBytes) throw refusal("path is not in its shortest form");
+  if (steps.length > maxCopyDepth) throw refusal("path is too deep");
   return relative;
 }
 
 /** Ids are signed on the wire; -1 would mean "leave as it is" to the kernel. */
 function requireOwner({ uid, gid }: CopyFileRequest): void {
   if (uid < 0 || gid < 0) throw new GuestError("invalid-argument", "owner is out of range");
-}
-
-/** Missing directories above get the request's mode; the one right above gets its owner, too, even if it was there. */
-function makeParents(request: CopyFileRequest, path: string, root: Directory): void {
-  const parent = posix.dirname(path);
-  if (parent === ".") return;
-  root.makeDirectories(parent, request.dir_mode & 0o777);
-  root.changeOwner(parent, request.uid, request.gid);
 }
 
 function placeDirectory(request: CopyFileRequest, path: string, root: Directory): void {

@@ -26,8 +26,8 @@ export const maxDnsLineLength = 1024;
 /** Most bytes of files that a host may have copied in, unless the configuration says otherwise. */
 export const defaultCopyQuotaBytes = 1024 * 1024 * 1024;
 
-/** Most files, directories and links that a host may have copied in. */
-export const maxCopiedEntries = 100_000;
+/** Most directories above a copied file, below the shared one. */
+export const maxCopyDepth = 64;
 
 /** Most copies that are under way at a time; a shim makes one after the other. */
 export const maxOpenUploads = 64;

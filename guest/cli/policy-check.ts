@@ -1,7 +1,7 @@
 import { type Command, exitCodes } from "../core/command.ts";
 import { messageOf } from "../core/errors.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
-import { compilePolicy, formatDiagnostic, RegoLoadError, RegoLimitError } from "../rego/index.ts";
+import { compilePolicy, formatDiagnostic, RegoLimitError, RegoLoadError } from "../rego/index.ts";
 import { readInputFile } from "./input-file.ts";
 
 const usage = `usage: podkeep policy check FILE.rego...
@@ -21,7 +21,9 @@ export const run: Command = async (args, io) => {
   }
   const unknown = args.find((argument) => argument.startsWith("-") && argument !== "-");
   if (args.length === 0 || unknown !== undefined) {
-    io.stderr(`podkeep policy check: ${unknown === undefined ? "no file is named" : `unknown option ${unknown}`}\n\n${usage}`);
+    io.stderr(
+      `podkeep policy check: ${unknown === undefined ? "no file is named" : `unknown option ${unknown}`}\n\n${usage}`,
+    );
     return exitCodes.usage;
   }
   try {

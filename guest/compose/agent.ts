@@ -49,8 +49,7 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
   const { agent } = configuration;
   const gate = createGate(configuration, log);
   const paths = guestPathsOf(agent);
-  const runtime = await openRuntime(agent, paths, log);
-  const hub = await connectHub(configuration, scope);
+  const [runtime, hub] = await Promise.all([openRuntime(agent, paths, log), connectHub(configuration, scope)]);
   const reaper = new ChildReaper();
   scope.add("child reaper", () => reaper.close());
   const service = createAgentService({

@@ -1,10 +1,20 @@
 import { GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { DocumentSource, ImageConfig, ImagePuller } from "../hub/index.ts";
+import { parseToml } from "../core/toml.ts";
+import {
+  type DocumentSource,
+  type ImageConfig,
+  type ImagePuller,
+  parseWrappedLayerKey,
+  unwrapLayerKey,
+} from "../hub/index.ts";
 import { parseResourceUri, type ResourceProvider } from "../kbs/index.ts";
-import { createImagePuller, type ImagePuller as RegistryPuller } from "../oci/image-puller.ts";
+import { createLayerDecryptor } from "../oci/encryption/layer-decryptor.ts";
+import { createImagePuller, type ImagePolicy, type ImagePuller as RegistryPuller } from "../oci/image-puller.ts";
 import { linuxPlatform } from "../oci/platform.ts";
-import type { RegistriesConfig } from "../oci/registries.ts";
+import { createImagePolicy } from "../oci/policy/image-policy.ts";
+import { parseImagePolicy } from "../oci/policy/policy-document.ts";
+import { defaultRegistries, parseRegistriesConfig, type RegistriesConfig } from "../oci/registries.ts";
 import { type CredentialLookup, parseCredentials } from "../oci/registry/credentials.ts";
 import { readFileBounded, readFileIfPresent } from "../sys/file.ts";
 import { HttpClient } from "../sys/http-client.ts";
@@ -51,15 +61,38 @@ async function openPuller(parts: ImagePullParts): Promise<RegistryPuller> {
     trust: certificates.length === 0 ? { kind: "public" } : { kind: "public-and", certificates },
   });
   lifetime.addEventListener("abort", () => client.close(), { once: true });
-  return createImagePuller({
+  const puller = createImagePuller({
     storeDirectory: config.workDirectory ?? parts.storeDirectory,
     sender: client,
     platform: linuxPlatform(process.arch),
     log: parts.log,
     credentials: await loadCredentials(parts),
-    registries: registriesOf(config),
+    registries: await loadRegistries(parts),
+    ...(await loadPolicy(parts)),
+    decrypt: createLayerDecryptor(async (packet, signal) =>
+      unwrapLayerKey(parseWrappedLayerKey(packet), parts.resources, signal),
+    ),
     limits: { maxConcurrentLayers: config.maxConcurrentLayerDownloads },
   });
+  lifetime.addEventListener("abort", () => puller.close(), { once: true });
+  return puller;
+}
+
+/** Which images may be used. It comes from initdata or the key broker; without one every image may. */
+async function loadPolicy(parts: ImagePullParts): Promise<{ readonly policy?: ImagePolicy }> {
+  const source = parts.config.securityPolicy;
+  if (source === undefined) return {};
+  const document = parseImagePolicy(await readDocument(source, parts));
+  return { policy: createImagePolicy(document, (uri) => readDocument({ kind: "uri", uri }, parts)) };
+}
+
+async function loadRegistries(parts: ImagePullParts): Promise<RegistriesConfig> {
+  const { registries, registryConfiguration } = parts.config;
+  if (registries !== undefined) {
+    return { searchRegistries: registries.unqualifiedSearch, rules: registries.rules };
+  }
+  if (registryConfiguration === undefined) return defaultRegistries;
+  return parseRegistriesConfig(parseToml(await readDocument(registryConfiguration, parts)));
 }
 
 async function loadCredentials(parts: ImagePullParts): Promise<CredentialLookup> {
@@ -77,15 +110,9 @@ async function readDocument(source: DocumentSource, { resources, lifetime }: Ima
   return readFileBounded(source.uri.replace(/^file:\/\//, ""), maxDocumentBytes);
 }
 
-function registriesOf({ registries }: ImageConfig): RegistriesConfig {
-  return { searchRegistries: registries?.unqualifiedSearch ?? ["docker.io"], rules: registries?.rules ?? [] };
-}
-
 function refuseUnsupported(config: ImageConfig): void {
   const settings = {
-    image_security_policy: config.securityPolicy,
     sigstore_config: config.sigstoreConfig,
-    registry_configuration_uri: config.registryConfiguration,
     "image_pull_proxy.https_proxy": config.proxy.https,
     "image_pull_proxy.http_proxy": config.proxy.http,
   };

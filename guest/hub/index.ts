@@ -25,5 +25,6 @@ export {
   type ImagePuller,
   type SecureMounter,
 } from "./data-hub/data-hub.ts";
+export { parseWrappedLayerKey, unwrapLayerKey } from "./data-hub/key-provider.ts";
 export { createResourceProvider } from "./data-hub/resources.ts";
 export { createReconnectingClient } from "./reconnecting-client.ts";

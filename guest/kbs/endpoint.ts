@@ -31,7 +31,9 @@ export function parseBrokerUrl(text: string, allowInsecureHttp = false): string 
     throw refuse("must have no user name, query or fragment");
   }
   if (url.protocol === "http:" && !loopback.test(url.hostname) && !allowInsecureHttp) {
-    throw refuse("must be https: over http anybody on the way can pose as the key broker");
+    throw refuse(
+      "must be https, since over http anybody on the way can pose as the key broker; allow_insecure_http = true accepts that",
+    );
   }
   return url.href.replace(/\/+$/, "");
 }

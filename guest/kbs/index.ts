@@ -1,10 +1,10 @@
-export { createKbsClient, type KbsClientOptions, type ResourceProvider } from "./client.ts";
+export { createKbsClient, type ResourceProvider } from "./client.ts";
 export { type KbsEndpoint, parseBrokerUrl, parseCertificates } from "./endpoint.ts";
-export { KbsError, type KbsFailure } from "./errors.ts";
-export { type Attested, attest, type EvidenceProvider, type HandshakeOptions } from "./handshake.ts";
+export { KbsError } from "./errors.ts";
+export { attest, type EvidenceProvider, type HandshakeOptions } from "./handshake.ts";
 export { createOfflineProvider, offlineResourceFile } from "./offline.ts";
 export { parseResourceUri, type ResourceUri } from "./resource-uri.ts";
-export { backgroundCheck, encodeAgentToken, type GetAgentToken, type OpenSession, passport } from "./session.ts";
+export { backgroundCheck, encodeAgentToken, passport } from "./session.ts";
 export { encodeTeeKeyPem, type TeeKeyAlgorithm, teeKeyAlgorithms } from "./tee-key.ts";
 export { systemTiming, type Timing } from "./timing.ts";
 export { createTransport, type KbsTransport } from "./transport.ts";

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { ImageError, type ImageErrorKind } from "./errors.ts";
 
+/** Hash functions that are strong enough, by the names that `node:crypto` knows. */
+export type DigestAlgorithm = "sha256" | "sha384" | "sha512";
+
 const hexLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
-/** `algorithm:hex`, known to be well-formed: sha256, sha384 or sha512 with lower-case hex of the right length. */
-export type Digest = `${"sha256" | "sha384" | "sha512"}:${string}`;
+/** `algorithm:hex`, known to be well-formed: lower-case hex of the right length. */
+export type Digest = `${DigestAlgorithm}:${string}`;
 
 /**
  * Reads a digest (OCI image spec, descriptor.md "Digests").
@@ -25,9 +28,10 @@ export function isDigest(text: string): text is Digest {
   return Object.hasOwn(hexLengths, name) && hex.length === hexLengths[name] && /^[0-9a-f]+$/.test(hex);
 }
 
-/** The part before the colon, a name that `node:crypto` knows. */
-export function digestAlgorithm(digest: Digest): string {
-  return digest.slice(0, digest.indexOf(":"));
+/** The part before the colon. */
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  // The type says so: what stands before the colon is one of the three.
+  return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
 }
 
 /** The part after the colon. */
@@ -41,6 +45,6 @@ export function digestFileName(digest: Digest): string {
 }
 
 /** The digest of bytes in hand. */
-export function digestOf(bytes: Uint8Array, algorithm: "sha256" | "sha384" | "sha512" = "sha256"): Digest {
+export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Digest {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }

@@ -18,8 +18,6 @@ import type { RequestSender } from "./registry/http.ts";
 export interface ImageCandidate {
   /** As the caller named it, defaults filled in. */
   readonly reference: ImageReference;
-  /** Where it comes from. */
-  readonly source: PullSource;
   readonly manifestDigest: Digest;
   readonly indexDigest: Digest | undefined;
   /** For signatures that lie beside the image. */
@@ -119,11 +117,13 @@ export function createImagePuller(options: ImagePullerOptions): ImagePuller {
     signal: AbortSignal,
   ): Promise<PulledImage> {
     const client = createClient(source);
-    const image = await resolveImage(client, source.reference, options.platform, limits, signal);
+    const image = await explained("failed to pull image manifest: ", () =>
+      resolveImage(client, source.reference, options.platform, limits, signal),
+    );
     const { manifestDigest, indexDigest, configDigest, config } = image;
     // Before anything in the store is looked at: another repository may hold the same content under other rules.
-    await options.policy?.verify({ reference, source, manifestDigest, indexDigest, client }, signal);
-    const rootfsPath = await openStore().mountImage(image, client, bundlePath, signal);
+    await options.policy?.verify({ reference, manifestDigest, indexDigest, client }, signal);
+    const rootfsPath = await explained("", () => openStore().mountImage(image, client, bundlePath, signal));
     log.info("image pulled", { reference: formatReference(reference), manifestDigest, configDigest, bundlePath });
     return { manifestDigest, configDigest, config, rootfsPath };
   }
@@ -154,6 +154,18 @@ export function createImagePuller(options: ImagePullerOptions): ImagePuller {
       }
     }
     throw allFailed(reference, failures);
+  }
+}
+
+/** Says in the reference's words at which step a pull failed (spec/image-pull.md 11). */
+async function explained<T>(step: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw new ImageError(error.kind, `Errors happened when pulling image: ${step}${error.message}`, {
+      cause: error.cause,
+    });
   }
 }
 

@@ -62,7 +62,7 @@ export class ImageStore {
   /** Removes abandoned roots and layers that nothing uses. */
   removeUnused(): void {
     this.#roots.removeAbandoned();
-    this.#layers.removeAllBut(new Set([...this.#roots.layerUsers().keys(), ...this.#reserved.keys()]));
+    this.#layers.removeAllBut(new Set([...this.#roots.usedLayers(), ...this.#reserved.keys()]));
   }
 
   /** Lets go of the store. What is mounted stays. */

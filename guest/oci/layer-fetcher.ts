@@ -18,12 +18,15 @@ export interface ImageLayer {
   readonly diffId: Digest;
 }
 
-/** Decrypts an encrypted layer's bytes; the stream must fail in place of its end when they aren't authentic. */
-export type LayerDecryptor = (
-  layer: Descriptor,
-  source: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-) => Promise<AsyncIterable<Buffer>>;
+/** Turns the bytes of one encrypted layer into plain ones; fails in place of the end when they aren't authentic. */
+export type DecryptStream = (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
+
+/**
+ * Gets the key of an encrypted layer.
+ *
+ * @throws ImageError `decryption`
+ */
+export type LayerDecryptor = (layer: Descriptor, signal: AbortSignal) => Promise<DecryptStream>;
 
 /** Brings the layers of images into the store: several at once, each only once however many pulls need it. */
 export class LayerFetcher {
@@ -84,8 +87,10 @@ export class LayerFetcher {
     signal: AbortSignal,
   ): Promise<LayerRecord> {
     const { compression, encrypted } = layerFormat(descriptor.mediaType);
+    // The key first: a registry doesn't wait for long while a key broker is asked.
+    const decrypt = encrypted ? await this.#prepareDecryption(descriptor, signal) : undefined;
     const blob = await client.blob(descriptor, "layer", signal);
-    const source = encrypted ? await this.#decrypted(descriptor, blob, signal) : blob;
+    const source = decrypt === undefined ? blob : decrypt(blob);
     const stream: LayerStream = { source, compression, diffId, compressedSize: descriptor.size, imageBudget };
     const record = await this.#store.add(stream, signal);
     const { entries, tarBytes } = record;
@@ -93,12 +98,8 @@ export class LayerFetcher {
     return record;
   }
 
-  async #decrypted(
-    layer: Descriptor,
-    blob: AsyncIterable<Buffer>,
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<Buffer>> {
-    if (this.#decrypt !== undefined) return await this.#decrypt(layer, blob, signal);
+  async #prepareDecryption(layer: Descriptor, signal: AbortSignal): Promise<DecryptStream> {
+    if (this.#decrypt !== undefined) return await this.#decrypt(layer, signal);
     throw new ImageError("decryption", `layer ${layer.digest} is encrypted and no key provider is configured`);
   }
 }

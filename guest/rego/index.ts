@@ -11,6 +11,7 @@ import type { JsonInput, Value } from "./value.ts";
 
 export type { Diagnostic, DiagnosticCode, EvaluationErrorCode } from "./errors.ts";
 export { formatDiagnostic, RegoEvaluationError, RegoLimitError, RegoLoadError } from "./errors.ts";
+export { formatExplanation } from "./explain.ts";
 export { formatValue } from "./format.ts";
 export { JsonError, parseJson, toJson, toJsonText } from "./json.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
@@ -31,6 +32,8 @@ export interface CompileOptions {
   readonly limits?: Partial<Limits>;
   /** Accept built-ins whose result depends on time, chance or network. Off: a policy that names one does not load. */
   readonly allowNondeterministic?: boolean;
+  /** Load policies with malformed constant patterns, whose expressions are then undefined as in OPA. Off: a load error. */
+  readonly allowBadPatterns?: boolean;
   /** For tests: switches optimisations off. They never change a result. */
   readonly optimizations?: Partial<Pick<CodeOptions, "earlyExit" | "folding" | "indexes" | "prints">>;
 }
@@ -53,9 +56,9 @@ export interface EvaluationRequest {
 /** The answer: no value at all, or a value. */
 export type EvaluationResult = { readonly kind: "undefined" } | { readonly kind: "value"; readonly value: Value };
 
-/** Why a request got the answer it got; see explain/. */
+/** Why a request got the answer it got. `formatExplanation` makes text of it. */
 export interface Explanation {
-  /** The rule bodies that were tried and failed, the one that came furthest first. */
+  /** The rule bodies that were tried and failed, the one that came furthest first, each followed by those it called. */
   readonly attempts: readonly ExplainedAttempt[];
   /** True when there were more attempts or longer values than are shown. */
   readonly truncated: boolean;
@@ -76,6 +79,8 @@ export interface ExplainedAttempt {
   readonly passed: number;
   /** Literals of the body in all. */
   readonly total: number;
+  /** How many of the attempts before this one lie around it: 0 for the rule that was asked for. */
+  readonly depth: number;
 }
 
 /** A policy that has been checked and compiled. Holds no state between evaluations other than caches. */

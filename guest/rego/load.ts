@@ -19,6 +19,9 @@ export interface LoadOptions {
   readonly limits: Limits;
   readonly builtins: ReadonlyMap<string, Builtin>;
   readonly allowNondeterministic: boolean;
+  readonly allowBadPatterns: boolean;
+  /** Plans say more about each literal, for explanations. */
+  readonly explains: boolean;
 }
 
 /** A policy whose modules have passed every check. */
@@ -92,9 +95,9 @@ export function loadPolicy(modules: readonly { name: string; text: string }[], o
   const report = (module: ModuleTree, fault: Fault): void => diagnostics.report(module.source, fault);
   const rules = indexRules(trees, report);
   diagnostics.check();
-  const { builtins, allowNondeterministic } = options;
-  const names = { rules, builtins, allowNondeterministic };
-  const planned = planRules(trees, names, report);
+  const { builtins, allowNondeterministic, allowBadPatterns } = options;
+  const names = { rules, builtins, allowNondeterministic, allowBadPatterns };
+  const planned = planRules(trees, names, options.explains, report);
   diagnostics.check();
   return { rules, planned, names };
 }
@@ -102,6 +105,7 @@ export function loadPolicy(modules: readonly { name: string; text: string }[], o
 function planRules(
   trees: readonly ModuleTree[],
   names: Names,
+  explains: boolean,
   report: (module: ModuleTree, fault: Fault) => void,
 ): PlannedPolicy {
   const { root, groups } = names.rules;
@@ -121,6 +125,7 @@ function planRules(
       const planner = new Planner(root, resolved.localCount, replaced, dependencies, (fault) =>
         report(rule.module, fault),
       );
+      planner.explained = explains ? rule.module.source : undefined;
       const plan = planner.rule(resolved);
       return plan === undefined ? [] : [plan];
     });

@@ -2,13 +2,14 @@
 import { builtins } from "./builtins/index.ts";
 import { Program } from "./compile/program.ts";
 import type { CodeOptions } from "./compile/unit.ts";
-import { RegoLimitError } from "./errors.ts";
+import { RegoEvaluationError, RegoLimitError } from "./errors.ts";
 import { baseValue, documentValue } from "./evaluate/documents.ts";
 import { Evaluation, type World } from "./evaluate/evaluation.ts";
 import { Frame } from "./evaluate/frame.ts";
 import { operatorBuiltins } from "./evaluate/operators.ts";
 import { RegexCache } from "./evaluate/regex-cache.ts";
-import type { Trace } from "./evaluate/trace.ts";
+import { Trace } from "./evaluate/trace.ts";
+import { explainAttempts } from "./explain.ts";
 import type {
   CompiledPolicy,
   CompileOptions,
@@ -35,18 +36,25 @@ const fast: CodeOptions = { earlyExit: true, folding: true, indexes: true, print
  */
 export function compilePolicy(modules: readonly PolicyModule[], options: CompileOptions = {}): CompiledPolicy {
   const limits = { ...defaultLimits, ...options.limits };
-  const loaded = guardStack(() =>
-    loadPolicy(modules, {
-      version: options.version,
-      limits,
-      builtins: allBuiltins,
-      allowNondeterministic: options.allowNondeterministic === true,
-    }),
-  );
-  return new Policy(loaded, limits, { ...fast, ...options.optimizations }, options.version ?? "v1");
+  const load = (explains: boolean): LoadedPolicy =>
+    guardStack(() =>
+      loadPolicy(modules, {
+        version: options.version,
+        limits,
+        builtins: allBuiltins,
+        allowNondeterministic: options.allowNondeterministic === true,
+        allowBadPatterns: options.allowBadPatterns === true,
+        explains,
+      }),
+    );
+  return new Policy(load, limits, { ...fast, ...options.optimizations }, options.version ?? "v1");
 }
 
+/** Failed attempts that one explanation writes down. */
+const maxTracedAttempts = 10_000;
+
 class Policy implements CompiledPolicy {
+  readonly #load: (explains: boolean) => LoadedPolicy;
   readonly #loaded: LoadedPolicy;
   readonly #limits: Limits;
   readonly #version: "v0" | "v1";
@@ -54,13 +62,16 @@ class Policy implements CompiledPolicy {
   readonly #options: CodeOptions;
   readonly #program: Program;
   #printing: Program | undefined;
+  /** Made at the first explanation, from plans that say more. */
+  #tracing: Program | undefined;
 
-  constructor(loaded: LoadedPolicy, limits: Limits, options: CodeOptions, version: "v0" | "v1") {
-    this.#loaded = loaded;
+  constructor(load: (explains: boolean) => LoadedPolicy, limits: Limits, options: CodeOptions, version: "v0" | "v1") {
+    this.#loaded = load(false);
+    this.#load = load;
     this.#limits = limits;
     this.#options = options;
     this.#version = version;
-    this.#program = new Program(loaded.planned, options);
+    this.#program = new Program(this.#loaded.planned, options);
   }
 
   evaluate(request: EvaluationRequest): EvaluationResult {
@@ -75,8 +86,21 @@ class Policy implements CompiledPolicy {
     return evaluation.prints;
   }
 
-  explain(_request: EvaluationRequest): Explanation {
-    return { attempts: [], truncated: false };
+  explain(request: EvaluationRequest): Explanation {
+    this.#tracing ??= new Program(this.#load(true).planned, { ...this.#options, indexes: false, tracing: true });
+    const program = this.#tracing;
+    const trace = new Trace(maxTracedAttempts);
+    const evaluation = this.#evaluation(request, trace);
+    const attempts = trace.current;
+    try {
+      guardStack(() => this.#run(program, request, evaluation));
+    } catch (error) {
+      // The decision has its own error; what was tried until then explains it as far as possible.
+      if (!(error instanceof RegoEvaluationError) && !(error instanceof RegoLimitError)) {
+        throw error;
+      }
+    }
+    return explainAttempts(attempts, trace.truncated);
   }
 
   hasRule(path: string): boolean {

@@ -107,6 +107,21 @@ export class RegoObject {
     }
   }
 
+  /** Whether the test holds for all members, which are visited in no particular order. */
+  every(test: (key: Value, value: Value) => boolean): boolean {
+    for (const [key, value] of this.#scalarMembers()) {
+      if (!test(key, value)) {
+        return false;
+      }
+    }
+    for (const [key, value] of this.#composites?.values() ?? []) {
+      if (!test(key, value)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** The values in Rego order of their keys. */
   values(): Value[] {
     return this.keys().map((key) => this.get(key) ?? null);
@@ -280,14 +295,10 @@ function equalObjects(a: RegoObject, b: RegoObject): boolean {
   if (a.size !== b.size) {
     return false;
   }
-  for (const key of a.keys()) {
-    const x = a.get(key);
-    const y = b.get(key);
-    if (x === undefined || y === undefined || !equal(x, y)) {
-      return false;
-    }
-  }
-  return true;
+  return a.every((key, value) => {
+    const other = b.get(key);
+    return other !== undefined && equal(value, other);
+  });
 }
 
 const typeOrder: Readonly<Record<TypeName, number>> = {

@@ -1,7 +1,6 @@
 import { connect as connectNet, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { GuestError } from "../core/errors.ts";
-import { GrpcClient } from "./grpc/client.ts";
 import type { RpcClient } from "./method.ts";
 import type { ClientTls } from "./tls.ts";
 import { TtrpcClient } from "./ttrpc/client.ts";
@@ -34,6 +33,8 @@ export async function connectTtrpc(address: ServerAddress, options: ConnectOptio
  * @throws GuestError `unavailable` when there is no connection in time
  */
 export async function connectGrpc(address: ServerAddress, options: ConnectOptions = {}): Promise<RpcClient> {
+  // Loaded when it is used, which most processes never do: grpc-js is slow to start and large.
+  const { GrpcClient } = await import("./grpc/client.ts");
   const client = new GrpcClient(grpcTarget(address), options.tls);
   try {
     await client.ready(options.timeoutMs ?? defaultTimeoutMs);

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Log } from "../core/log.ts";
 import type { Scope } from "../core/scope.ts";
-import { GrpcServer } from "./grpc/server.ts";
+import type { GrpcServer } from "./grpc/server.ts";
 import { defaultPortLimits, type PortLimits } from "./limits.ts";
 import { type ListenAddress, listen } from "./listen.ts";
 import { MemoryBudget } from "./memory-budget.ts";
@@ -58,12 +58,12 @@ class Port {
   readonly #log: Log;
   readonly #listener: Server;
   readonly #tls: TlsServer | undefined;
-  readonly #grpc: GrpcServer;
   readonly #memory: MemoryBudget;
   /** Connections as they were accepted, and those of them that have not said anything yet, oldest first. */
   readonly #sockets = new Set<Socket>();
   readonly #silent = new Set<Socket>();
   readonly #ttrpcConnections = new Set<TtrpcServerConnection>();
+  #grpc: Promise<GrpcServer> | undefined;
   #lastConnection = 0;
 
   constructor({ limits = defaultPortLimits, registry, tls, plain = false, log }: PortOptions) {
@@ -72,7 +72,6 @@ class Port {
     this.#plain = plain;
     this.#log = log;
     this.#memory = new MemoryBudget(limits.maxRequestBytes);
-    this.#grpc = new GrpcServer({ registry, log });
     this.#tls = tls === undefined ? undefined : this.#createTls(tls);
     this.#listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
   }
@@ -88,7 +87,7 @@ class Port {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const connection of this.#ttrpcConnections) connection.close();
     for (const socket of this.#silent) socket.destroy();
-    this.#grpc.close();
+    (await this.#grpc)?.close();
     const impatience = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, closeGraceMs);
@@ -138,7 +137,7 @@ class Port {
     sniffProtocol(socket, timeoutMs)
       .then((protocol) => {
         this.#silent.delete(socket);
-        this.#serve(socket, protocol, state);
+        return this.#serve(socket, protocol, state);
       })
       .catch((error: unknown) => {
         this.#log.error("connection could not be served", { error });
@@ -146,15 +145,24 @@ class Port {
       });
   }
 
-  #serve(socket: Socket, protocol: FirstProtocol, state: "accepted" | "decrypted"): void {
+  async #serve(socket: Socket, protocol: FirstProtocol, state: "accepted" | "decrypted"): Promise<void> {
     const readable = state === "decrypted" || this.#plain;
     if (protocol === "tls" && state === "accepted" && this.#tls !== undefined) this.#tls.emit("connection", socket);
     else if (protocol === "ttrpc" && readable) this.#serveTtrpc(socket);
-    else if (protocol === "http2" && readable) this.#grpc.serve(socket, ++this.#lastConnection);
+    else if (protocol === "http2" && readable) await this.#serveGrpc(socket);
     else {
       this.#log.debug("connection closed", { reason: "nothing said that is served here", protocol });
       socket.destroy();
     }
+  }
+
+  /** grpc-js is loaded with the first such connection: it costs 90 ms and 18 MB, and shims speak ttRPC. */
+  async #serveGrpc(socket: Socket): Promise<void> {
+    const number = ++this.#lastConnection;
+    this.#grpc ??= import("./grpc/server.ts").then(
+      ({ GrpcServer }) => new GrpcServer({ registry: this.#registry, log: this.#log }),
+    );
+    (await this.#grpc).serve(socket, number);
   }
 
   #serveTtrpc(socket: Socket): void {

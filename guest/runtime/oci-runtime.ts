@@ -88,7 +88,10 @@ export class OciRuntime {
 
   /** Applies limits. */
   async update(id: string, bundle: string, resources: OciResources): Promise<void> {
-    await this.#run(bundle, ["update", "--resources", "-", id], { stdin: Buffer.from(encodeOciJson(resources)) });
+    // A file, since crun cannot read resources from a socket, which is what Node's standard input is.
+    const resourcesFile = temporaryFile(bundle, "json");
+    writeFileAtomically(resourcesFile, encodeOciJson(resources));
+    await this.#run(bundle, ["update", "--resources", resourcesFile, id]).finally(() => removeFile(resourcesFile));
   }
 
   /** Kills what still runs in a container and removes its cgroup and record. A container that isn't there is fine. */

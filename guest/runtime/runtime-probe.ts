@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { GuestError, messageOf } from "../core/errors.ts";
+import { Cgroup } from "../sys/cgroup.ts";
 import { makeDirectories, removeTreeSafely, writeFileAtomically } from "../sys/file.ts";
 import type { GuestPaths } from "./guest-paths.ts";
 import { encodeOciJson } from "./oci-json.ts";
@@ -24,8 +25,10 @@ export async function probeOciRuntime(runtime: OciRuntime, paths: GuestPaths): P
   // The leading dot keeps it apart from every container's bundle.
   const bundle = posix.join(paths.base, `.${probeId}`);
   const rootfs = posix.join(bundle, "rootfs");
-  makeDirectories(posix.join(rootfs, "proc"));
-  const spec = probeSpec(rootfs, posix.join(paths.cgroupParent, probeId));
+  for (const name of ["dev", "proc"]) makeDirectories(posix.join(rootfs, name));
+  // Beside the containers' group, so that it can be removed whoever is in that.
+  const cgroupPath = `${paths.cgroupParent}-probe`;
+  const spec = probeSpec(rootfs, cgroupPath);
   writeFileAtomically(posix.join(bundle, "config.json"), encodeOciJson(spec));
   try {
     await expectMissingProgram(runtime, bundle);
@@ -34,6 +37,7 @@ export async function probeOciRuntime(runtime: OciRuntime, paths: GuestPaths): P
     await runtime.delete(probeId, bundle).catch(() => {
       // Nothing was created, and what cannot be deleted is not worth hiding the probe's result.
     });
+    await Cgroup.at(cgroupPath).remove();
     removeTreeSafely(bundle);
   }
 }

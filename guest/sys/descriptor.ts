@@ -40,11 +40,6 @@ export function truncateDescriptor(fd: number, sizeBytes: number): void {
   asSystemCall(() => fs.ftruncateSync(fd, sizeBytes));
 }
 
-/** The size of an open file. @throws SystemError */
-export function descriptorSize(fd: number): number {
-  return asSystemCall(() => fs.fstatSync(fd)).size;
-}
-
 /** Closes a descriptor. @throws SystemError EBADF when it isn't open, which is a mistake of the caller */
 export function closeDescriptor(fd: number): void {
   asSystemCall(() => fs.closeSync(fd));

@@ -99,7 +99,8 @@ export class Directory implements Disposable {
   makeDirectory(path: RelativePath, mode = 0o755): void {
     this.#atLeaf(path, "mkdirat", (fd, name) => {
       if (libc.mkdirat(fd, cString(name, "mkdirat"), mode & 0o1777) !== 0) throw lastError("mkdirat", path);
-      if ((mode & 0o777) !== 0o700) changeModeAt(fd, name, mode);
+      // The umask has taken bits away, and mkdir knows none of setuid and setgid; looking is cheaper than setting.
+      if (statusAt(fd, name, linux.AT_SYMLINK_NOFOLLOW).mode !== mode) changeModeAt(fd, name, mode);
     });
   }
 

@@ -156,11 +156,6 @@ function isIdempotent(request: HttpRequest): boolean {
   return ["GET", "HEAD", "PUT", "DELETE"].includes(request.method ?? "GET");
 }
 
-/** True for 200 to 299. */
-export function isSuccess(response: HttpResponse): boolean {
-  return response.status >= 200 && response.status <= 299;
-}
-
 /** Follows the connection of a request, so that a failure can be told by its stage. */
 function followProgress(outgoing: http.ClientRequest, url: URL): () => HttpStage {
   const isNumeric = parseIpAddress(url.hostname.replace(/^\[|\]$/g, "")) !== undefined;

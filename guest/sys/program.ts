@@ -1,6 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { GuestError } from "../core/errors.ts";
 import { closeDescriptorsOnExec } from "./descriptor.ts";
@@ -171,9 +170,4 @@ function ended(child: ChildProcess): Promise<[number | null, string | null]> {
     });
     child.once("close", (code, signal) => resolve([code, signal]));
   });
-}
-
-/** The number of a signal by its name, such as 9 for `SIGKILL`. */
-export function signalNumber(name: string): number | undefined {
-  return new Map(Object.entries(os.constants.signals)).get(name);
 }

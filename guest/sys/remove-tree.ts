@@ -14,15 +14,28 @@ import { asSystemCall, cString, isErrno, lastError, SystemError } from "./system
  * @param name a plain name in it
  * @throws SystemError; what was removed until then stays removed
  */
-export function removeTreeAt(directory: number, name: string | Uint8Array, depth = 0): void {
+export function removeTreeAt(directory: number, name: string | Uint8Array): void {
   try {
     unlinkAt(directory, name, 0);
-    return;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return;
     if (!isErrno(error, "EISDIR")) throw error;
+    removeDirectoryAt(directory, name, 0);
   }
+}
+
+/** Removes all that a directory holds, under the rules of {@link removeTreeAt}. */
+export function removeContents(directory: number, depth = 0): void {
   if (depth > maxTreeDepth) throw new SystemError(os.constants.errno.ELOOP, "unlinkat");
+  const options = { encoding: "buffer", withFileTypes: true } as const;
+  const entries = asSystemCall(() => fs.readdirSync(descriptorPath(directory), options));
+  for (const entry of entries) {
+    if (entry.isDirectory()) removeDirectoryAt(directory, entry.name, depth + 1);
+    else unlinkAt(directory, entry.name, 0);
+  }
+}
+
+function removeDirectoryAt(directory: number, name: string | Uint8Array, depth: number): void {
   const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
   const child = openBeneath(directory, name, flags, 0, { symlinks: "refuse", mounts: "refuse" });
   try {
@@ -31,12 +44,6 @@ export function removeTreeAt(directory: number, name: string | Uint8Array, depth
     fs.closeSync(child);
   }
   unlinkAt(directory, name, linux.AT_REMOVEDIR);
-}
-
-/** Removes all that a directory holds, under the rules of {@link removeTreeAt}. */
-export function removeContents(directory: number, depth = 0): void {
-  const names = asSystemCall(() => fs.readdirSync(descriptorPath(directory), { encoding: "buffer" }));
-  for (const name of names) removeTreeAt(directory, name, depth + 1);
 }
 
 /** unlinkat(2). @throws SystemError */

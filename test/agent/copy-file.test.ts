@@ -269,6 +269,15 @@ describe.skipIf(!isRoot)("CopyFile", () => {
     expect(count).toBeGreaterThan(5);
   });
 
+  test("threat 53: directories that a path brings along count, and it cannot bring many", () => {
+    let count = 0;
+    expect(() => {
+      for (; count < 10_000; count++) receive(`${count}/${"d/".repeat(60)}f`, { file_mode: directory });
+    }).toThrow("too much room");
+    expect(count).toBeLessThan(quotaBytes / (60 * 4096));
+    expect(() => receive(`${"d/".repeat(65)}f`, { file_mode: directory })).toThrow("too deep");
+  });
+
   test("threat 53: uploads that are not continued go away, and there are not many of them", () => {
     for (let index = 0; index < 200; index++) receive(`part-${index}`, { data: Buffer.from("x"), file_size: 2n });
     expect(readdirSync(paths.uploads).length).toBeLessThanOrEqual(64);

@@ -19,7 +19,7 @@ import { createLog, silentLog } from "../../guest/core/log.ts";
 import { localGate } from "../../guest/rpc/local-gate.ts";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
-import type { MessageInit, MethodDefinition } from "../../guest/rpc/method.ts";
+import type { Gate, MessageInit, MethodDefinition } from "../../guest/rpc/method.ts";
 import { MethodRegistry } from "../../guest/rpc/method-registry.ts";
 import { decodeMessage } from "../../guest/rpc/protobuf/decode.ts";
 import { encodeMessage } from "../../guest/rpc/protobuf/encode.ts";
@@ -53,6 +53,8 @@ export interface FixtureOptions {
   readonly settings?: Partial<AgentDependencies["settings"]>;
   readonly dependencies?: Partial<AgentDependencies>;
   readonly networkNamespace?: string;
+  /** A policy: what it gives is thrown. */
+  readonly refuse?: (method: MethodDefinition) => GuestError | undefined;
 }
 
 /** An agent in a directory of its own, called through a registry whose gate allows all. */
@@ -61,6 +63,7 @@ export class GuestFixture {
   readonly paths: GuestPaths;
   readonly reaper = new ChildReaper();
   readonly pulled: string[] = [];
+  readonly dependencies: AgentDependencies;
   destroyed = 0;
   readonly #registry: MethodRegistry;
   readonly #mountsBefore = new Set(readMountTable().map(({ mountPoint }) => mountPoint));
@@ -79,7 +82,7 @@ export class GuestFixture {
     });
     makeImage(join(this.root, "image"));
     makePauseBundle(this.paths.pauseBundle);
-    const services = createAgentService({
+    this.dependencies = {
       paths: this.paths,
       settings: { ...defaultAgentSettings, ...options.settings },
       runtime: new OciRuntime({
@@ -95,8 +98,9 @@ export class GuestFixture {
       now: () => performance.now(),
       onDestroyed: () => this.destroyed++,
       ...options.dependencies,
-    });
-    this.#registry = new MethodRegistry({ gate: localGate, log });
+    };
+    const services = createAgentService(this.dependencies);
+    this.#registry = new MethodRegistry({ gate: gateOf(options.refuse), log });
     this.#registry.add(AgentService, services.agent);
     this.#registry.add(Health, services.health);
   }
@@ -148,6 +152,16 @@ export class GuestFixture {
       },
     };
   }
+}
+
+function gateOf(refuse: FixtureOptions["refuse"]): Gate {
+  return {
+    decide: (method, request, context) => {
+      const refusal = refuse?.(method);
+      if (refusal !== undefined) throw refusal;
+      return localGate.decide(method, request, context);
+    },
+  };
 }
 
 function makeImage(directory: string): void {

@@ -1,5 +1,5 @@
 import type { CreateContainerRequest } from "../../guest/rpc/messages/agent.ts";
-import type { Process, Spec } from "../../guest/rpc/messages/oci.ts";
+import type { Mount, Process, Spec } from "../../guest/rpc/messages/oci.ts";
 import type { MessageInit } from "../../guest/rpc/method.ts";
 import type { GuestPaths } from "../../guest/runtime/guest-paths.ts";
 
@@ -21,6 +21,8 @@ export interface ContainerOptions {
   readonly process?: MessageInit<Process>;
   readonly spec?: MessageInit<Spec>;
   readonly request?: MessageInit<CreateContainerRequest>;
+  /** Besides the usual ones. */
+  readonly mounts?: readonly MessageInit<Mount>[];
   readonly image?: string;
   readonly sandbox?: boolean;
 }
@@ -54,6 +56,7 @@ export function containerRequest(
         { destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"] },
         { destination: "/dev", source: "tmpfs", type: "tmpfs", options: ["nosuid", "strictatime", "mode=755"] },
         { destination: "/dev/pts", source: "devpts", type: "devpts", options: ["nosuid", "noexec", "newinstance"] },
+        ...(options.mounts ?? []),
       ],
       Annotations: annotations,
       Linux: { Namespaces: [{ Type: "ipc" }, { Type: "uts" }, { Type: "mount" }], CgroupsPath: `/kubepods/${id}` },

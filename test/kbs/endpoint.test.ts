@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { attest, createTransport, parseBrokerUrl, parseCertificates } from "../../guest/kbs/index.ts";
 import { createServerIdentity } from "../attest/certificates.ts";
 import { createWorld, forever } from "./world.ts";
@@ -70,4 +70,14 @@ describe("TLS", () => {
     await expect(attest(handshake, forever)).rejects.toMatchObject({ failure: "unreachable" });
     expect(kbs.requests).toHaveLength(0);
   });
+});
+
+test("threat 135: proxies of the environment are ignored", async () => {
+  const names = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+  for (const name of names) vi.stubEnv(name, "http://127.0.0.1:1");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const tls of [undefined, createServerIdentity()]) {
+    const { handshake } = await createWorld(tls === undefined ? {} : { tls });
+    await attest(handshake, forever);
+  }
 });

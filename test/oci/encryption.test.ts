@@ -32,8 +32,8 @@ async function decryptExample(ciphertext: Buffer, privateOptions: string): Promi
     for (const byte of ciphertext) yield Buffer.from([byte]);
   }
   const layer = { mediaType: "", digest: example.digest, size: ciphertext.length, annotations };
-  const plain = await decryptor(layer, source(), new AbortController().signal);
-  return (await collect(plain)).toString();
+  const decrypt = await decryptor(layer, new AbortController().signal);
+  return (await collect(decrypt(source()))).toString();
 }
 
 describe("ocicrypt", () => {

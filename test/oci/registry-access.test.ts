@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { parseReference } from "../../guest/oci/reference.ts";
 import { parseChallenges } from "../../guest/oci/registry/challenge.ts";
 import { parseCredentials } from "../../guest/oci/registry/credentials.ts";
+import type { RequestSender } from "../../guest/oci/registry/http.ts";
+import { HttpClient } from "../../guest/sys/http-client.ts";
+import { createServerIdentity } from "../attest/certificates.ts";
 import { buildImage, buildLayer } from "../registry/image-builder.ts";
 import { startRegistry } from "../registry/registry.ts";
 import { readText, startPullFixture } from "./pull-fixture.ts";
@@ -79,6 +82,58 @@ describe("K10: private registries", () => {
     await expect(fixture.pull(`${fixture.registry.host}/a`)).rejects.toThrow(
       /token service whose address is not allowed/,
     );
+  });
+});
+
+describe("registries with TLS", () => {
+  const { certificate, privateKey } = createServerIdentity();
+  const tls = { cert: certificate, key: privateKey };
+  const trusting = () => new HttpClient({ trust: { kind: "only", certificates: [certificate] } });
+
+  /** A fixture whose registry is known as registry.example; the client trusts its certificate, or the public ones only. */
+  async function startTlsFixture(client = trusting()) {
+    let host = "";
+    const sender: RequestSender = {
+      request: (request) => {
+        const url = String(request.url).replace("://registry.example/", `://${host}/`);
+        return client.request({ ...request, url });
+      },
+    };
+    const fixture = await startPullFixture({ sender }, { tls });
+    host = fixture.registry.host;
+    fixture.registry.push("a", "v1", image());
+    return { fixture, stop: () => client.close() };
+  }
+
+  test("a registry elsewhere is asked over TLS", async () => {
+    const { fixture, stop } = await startTlsFixture();
+    await using _fixture = fixture;
+    expect(readText((await fixture.pull("registry.example/a:v1")).rootfsPath, "a")).toBe("x");
+    stop();
+  });
+
+  test("N3: an unknown certificate is told apart from other failures", async () => {
+    const { fixture, stop } = await startTlsFixture(new HttpClient());
+    await using _fixture = fixture;
+    await expect(fixture.pull("registry.example/a:v1")).rejects.toThrow(/registry error: TLS with .* failed/);
+    stop();
+  });
+
+  test("TLS is not given up by a redirect or for a token", async () => {
+    const { fixture, stop } = await startTlsFixture();
+    await using _fixture = fixture;
+    const answers = [
+      { status: 307, headers: { location: "http://127.0.0.1:1/" } },
+      { status: 401, headers: { "www-authenticate": 'Bearer realm="http://127.0.0.1:1/"' } },
+    ];
+    fixture.registry.intercept((_request, response) => {
+      const { status = 500, headers } = answers.pop() ?? {};
+      response.writeHead(status, headers).end();
+      return true;
+    });
+    await expect(fixture.pull("registry.example/a:v1")).rejects.toThrow(/token service whose address is not allowed/);
+    await expect(fixture.pull("registry.example/a:v1")).rejects.toThrow(/would give up TLS/);
+    stop();
   });
 });
 

@@ -1,10 +1,15 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectNet, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { GuestError } from "../../guest/core/errors.ts";
 import { silentLog } from "../../guest/core/log.ts";
 import { Scope } from "../../guest/core/scope.ts";
+import { connectGrpc, connectTtrpc } from "../../guest/rpc/connect.ts";
 import { defaultPortLimits } from "../../guest/rpc/limits.ts";
 import { localGate } from "../../guest/rpc/local-gate.ts";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
@@ -188,6 +193,19 @@ describe("threat 3: garbage closes its own connection and nothing else", () => {
   });
 });
 
+test.each(["ttrpc", "grpc"] as const)("%s is served on a unix socket", async (protocol) => {
+  const folder = mkdtempSync(join(tmpdir(), "podkeep-port-"));
+  const path = join(folder, "test.sock");
+  await using scope = new Scope();
+  scope.add("folder", () => rmSync(folder, { recursive: true }));
+  const registry = new MethodRegistry({ gate: localGate, log: silentLog });
+  registry.add(Health, { Check: () => ({ status: 1 }) });
+  expect(await servePort({ registry, listen: { path }, plain: true, log: silentLog, scope })).toEqual({ port: 0 });
+  const client = await (protocol === "ttrpc" ? connectTtrpc : connectGrpc)({ path });
+  expect(await client.call(Check, {})).toEqual(serving);
+  await client.close();
+});
+
 describe("threat 6: silent connections", () => {
   test("a thousand of them harm nobody, and a later one still gets in", { timeout: 60_000 }, async () => {
     await using port = await openTestPort();
@@ -233,6 +251,23 @@ describe("threat 6: silent connections", () => {
     await once(refused.resume(), "close");
     expect(await spoken.call(Check, {})).toEqual(serving);
   });
+});
+
+test("threat 3: half requests of many connections stay within the budget of the port", {
+  timeout: 60_000,
+}, async () => {
+  const limits = { ...defaultPortLimits, maxRequestBytes: 16 * 1024 * 1024 };
+  await using port = await openTestPort({ limits });
+  const client = await port.connect("ttrpc");
+  const before = process.memoryUsage().arrayBuffers;
+  // Each promises 4 MiB and sends 2; together they would be 200 MiB.
+  const half = Buffer.alloc(2 * 1024 * 1024);
+  Buffer.from("00400000000000010100", "hex").copy(half);
+  const sockets = await Promise.all(Array.from({ length: 100 }, () => openSocket(port)));
+  for (const socket of sockets) socket.write(half);
+  for (let i = 0; i < 200; i++) expect(await client.call(Check, {})).toEqual(serving);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+  for (const socket of sockets) socket.destroy();
 });
 
 test("closing the scope closes the port, its connections and the signals of its calls", async () => {

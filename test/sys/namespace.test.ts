@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readFileBounded } from "../../guest/sys/file.ts";
+import { bringLoopbackUp } from "../../guest/sys/loopback.ts";
 import { isMountPoint } from "../../guest/sys/mount.ts";
 import {
   createPersistentNamespace,
@@ -60,6 +61,12 @@ describe("persistent namespaces", () => {
     expect(inNamespace("uts", file, read)).toBe("pod-1");
     expect(read()).toBe(before);
     expect(failureOf(() => inNamespace("uts", file, () => setHostname("x".repeat(65)))).message).toMatch(/^EINVAL/);
+  });
+
+  test("a new network namespace gets its loopback interface up", async () => {
+    const file = namespace("net", bringLoopbackUp);
+    const output = await runToSuccess(findProgram("ip"), ["address", "show", "lo"], { networkNamespace: file });
+    expect(output.toString()).toMatch(/[<,]UP[,>][\s\S]*inet 127\.0\.0\.1\/8/);
   });
 
   test("a set-up that fails leaves neither file nor namespace", () => {

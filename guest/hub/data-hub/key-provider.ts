@@ -21,7 +21,16 @@ export function parseUnwrapRequest(input: Uint8Array): WrappedLayerKey {
   const request = objectOf(input);
   const parameters = request["keyunwrapparams"];
   if (!isJsonObject(request["keywrapparams"]) || !isJsonObject(parameters)) throw malformed("keywrapparams");
-  const packet = objectOf(parseBase64(textOf(parameters, "annotation"), "annotation"));
+  return parseWrappedLayerKey(parseBase64(textOf(parameters, "annotation"), "annotation"));
+}
+
+/**
+ * Reads the packet that a layer's annotation carries (spec/image-pull.md 12.3).
+ *
+ * @throws GuestError `invalid-argument`
+ */
+export function parseWrappedLayerKey(bytes: Uint8Array): WrappedLayerKey {
+  const packet = objectOf(bytes);
   const wrapType = wrapTypes.find((known) => known === packet["wrap_type"]);
   if (wrapType === undefined) throw malformed("wrap_type");
   return {

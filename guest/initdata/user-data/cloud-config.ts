@@ -20,10 +20,10 @@ export interface RequestedFile {
 export function parseCloudConfig(text: string): readonly RequestedFile[] {
   if (text.length > maxUserDataBytes) throw new UserDataError(`longer than ${maxUserDataBytes} bytes`);
   const root = parseYaml(text);
-  if (root === null) return [];
+  if (isNothing(root)) return [];
   const members = membersOf(root, "the document", ["write_files"]);
   const list = members.get("write_files");
-  if (list === undefined) return [];
+  if (isNothing(list)) return [];
   if (!isSeq(list)) throw new UserDataError("write_files is not a list");
   if (list.items.length > maxFiles) throw new UserDataError(`write_files has more than ${maxFiles} entries`);
   return list.items.map((item, index) => requestedFile(item, `write_files entry ${index + 1}`));
@@ -80,10 +80,14 @@ function membersOf(node: unknown, place: string, allowed: readonly string[]): Re
   return members;
 }
 
+function isNothing(node: unknown): boolean {
+  return node === undefined || node === null || (isScalar(node) && (node.value === null || node.value === ""));
+}
+
 /** A scalar's text; an absent or empty one is the empty text. */
 function textOf(node: unknown, place: string): string {
-  if (node === undefined || node === null) return "";
-  if (isScalar(node) && (typeof node.value === "string" || node.value === null)) return node.value ?? "";
+  if (isNothing(node)) return "";
+  if (isScalar(node) && typeof node.value === "string") return node.value;
   throw new UserDataError(`${place} is not text`);
 }
 

@@ -21,9 +21,10 @@ export type UnwrapLayerKey = (packet: Uint8Array, signal: AbortSignal) => Promis
  * bytes come before they are known to be authentic; the stream fails in place of its end when they are not.
  */
 export function createLayerDecryptor(unwrap: UnwrapLayerKey): LayerDecryptor {
-  return async (layer, source, signal) => {
+  return async (layer, signal) => {
     const open = parsePublicOptions(layer);
-    return decrypt(source, open, parsePrivateOptions(await unwrapFirst(open.packets, unwrap, signal)));
+    const secret = parsePrivateOptions(await unwrapFirst(open.packets, unwrap, signal));
+    return (source) => decrypt(source, open, secret);
   };
 }
 

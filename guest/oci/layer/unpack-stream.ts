@@ -88,6 +88,9 @@ function translated(error: unknown, what: string): unknown {
   if (isErrno(error, "ENOSPC", "EDQUOT")) {
     return new ImageError("store", `no space left in the image store for ${what}`, { cause: error });
   }
+  if (isErrno(error, "ENAMETOOLONG", "EMLINK", "ELOOP")) {
+    return new ImageError("invalid-image", `${what} has a path that the kernel refuses`, { cause: error });
+  }
   const decompression = decompressionError(error, what);
   if (decompression instanceof ImageError) return decompression;
   return new ImageError("store", `Failed to unpack ${what}`, { cause: error });

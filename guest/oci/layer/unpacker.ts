@@ -13,8 +13,6 @@ import { setAllowedXattrs } from "./xattr.ts";
 export interface UnpackedLayer {
   /** Entries that changed something; 0 for an empty layer. */
   readonly entries: number;
-  /** Bytes of all files. */
-  readonly bytes: number;
   /** Directories that the archive has no entry for, made because something lies in them; as paths from the root. */
   readonly impliedDirectories: readonly Buffer[];
   /** Whether the archive says what owner and mode the root has. */
@@ -50,7 +48,6 @@ export class LayerUnpacker implements TarHandler {
   #rootTime: Timestamp | undefined;
   #file: OpenFile | undefined;
   #entries = 0;
-  #bytes = 0;
 
   /**
    * Makes the layer's root.
@@ -80,7 +77,6 @@ export class LayerUnpacker implements TarHandler {
   }
 
   content(chunk: Buffer): void {
-    this.#bytes += chunk.length;
     if (this.#file !== undefined) writeDescriptor(this.#file.fd, chunk);
   }
 
@@ -104,7 +100,6 @@ export class LayerUnpacker implements TarHandler {
     if (this.#rootTime !== undefined) this.#parent.changeTimes(this.#name, this.#rootTime);
     return {
       entries: this.#entries,
-      bytes: this.#bytes,
       impliedDirectories: this.#directories.implied(),
       hasRootEntry: this.#rootTime !== undefined,
       opaqueRoot: this.#directories.opaqueRoot,

@@ -136,8 +136,6 @@ export function isLoopbackHost(host: string): boolean {
 }
 
 function compareDigest(bytes: Buffer, expected: Digest, what: string): void {
-  // A digest that parsed names one of these three algorithms.
-  const algorithm = digestAlgorithm(expected) as "sha256" | "sha384" | "sha512";
-  const computed = digestOf(bytes, algorithm);
+  const computed = digestOf(bytes, digestAlgorithm(expected));
   if (computed !== expected) throw new ImageError("integrity", `${what} has digest ${computed} instead of ${expected}`);
 }

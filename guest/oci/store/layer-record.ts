@@ -15,7 +15,6 @@ export function parseLayerRecord(bytes: Uint8Array): LayerRecord {
   const record = JsonObject.parse(bytes, "layer record", "store");
   return {
     entries: record.naturalNumber("entries"),
-    bytes: record.naturalNumber("bytes"),
     tarBytes: record.naturalNumber("tarBytes"),
     hasRootEntry: record.optionalBoolean("hasRootEntry") ?? false,
     opaqueRoot: record.optionalBoolean("opaqueRoot") ?? false,

@@ -78,17 +78,13 @@ export class OverlayRoots {
     }
   }
 
-  /** The layers that roots consist of, with the number of roots that use each. */
-  layerUsers(): Map<Digest, number> {
-    const users = new Map<Digest, number>();
-    for (const name of this.#names()) {
+  /** The layers that roots consist of. */
+  usedLayers(): Set<Digest> {
+    const lines = this.#names().flatMap((name) => {
       const file = `${this.#path}/${overlayPath(name)}/${layersFile}`;
-      for (const line of readFileBounded(file, maxLayersFileBytes).toString().split("\n")) {
-        const diffId = parseDigest(line, "a layer of a mounted root", "store");
-        users.set(diffId, (users.get(diffId) ?? 0) + 1);
-      }
-    }
-    return users;
+      return readFileBounded(file, maxLayersFileBytes).toString().split("\n");
+    });
+    return new Set(lines.map((line) => parseDigest(line, "a layer of a mounted root", "store")));
   }
 
   /** Where a root is mounted, told by its upper directory: the bundle's path may be another by way of links. */

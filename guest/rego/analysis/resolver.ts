@@ -1,5 +1,6 @@
 /** Names to what they mean: locals, documents, rules, functions (spec/rego-language.md 2.4). */
 import type { Builtin } from "../builtins/types.ts";
+import { compileRegex, RegexSyntaxError } from "../regex/index.ts";
 import { Fault, type Span } from "../syntax/source.ts";
 import type {
   Branch,
@@ -31,6 +32,7 @@ export interface Names {
   readonly rules: RuleIndex;
   readonly builtins: ReadonlyMap<string, Builtin>;
   readonly allowNondeterministic: boolean;
+  readonly allowBadPatterns: boolean;
 }
 
 /** A variable of a query whose values make the answer. */
@@ -38,6 +40,16 @@ export interface QueryColumn {
   readonly name: string;
   readonly term: ResolvedTerm;
 }
+
+/** Which operand of a built-in is a pattern. */
+const patternOperands: ReadonlyMap<string, number> = new Map([
+  ["re_match", 0],
+  ["regex.find_all_string_submatch_n", 0],
+  ["regex.find_n", 0],
+  ["regex.match", 0],
+  ["regex.replace", 1],
+  ["regex.split", 0],
+]);
 
 /** Functions of the language itself that are not called like built-ins. */
 const printNames = new Set(["print", "internal.print"]);
@@ -400,7 +412,26 @@ export class Resolver {
       throw new Fault("rego_type_error", message, term.start);
     }
     const operands = term.operands.map((operand) => this.#term(operand, scope));
+    if (callee.kind === "builtin") {
+      this.#checkPattern(callee.builtin.name, operands);
+    }
     return { kind: "call", callee, operands, start: term.start, end: term.end };
+  }
+
+  /** A constant pattern that is wrong would make its expression undefined, and `not` of it hold: refused instead. */
+  #checkPattern(name: string, operands: readonly ResolvedTerm[]): void {
+    const pattern = operands[patternOperands.get(name) ?? -1];
+    if (this.#names.allowBadPatterns || pattern?.kind !== "constant" || typeof pattern.value !== "string") {
+      return;
+    }
+    try {
+      compileRegex(pattern.value);
+    } catch (cause) {
+      if (!(cause instanceof RegexSyntaxError)) {
+        throw cause;
+      }
+      throw new Fault("rego_compile_error", cause.message, pattern.start);
+    }
   }
 
   #callee(term: CallTerm, scope: Scope): Callee {

@@ -16,7 +16,9 @@ import {
   type Zone,
 } from "./calendar.ts";
 import { any, builtin, chargeText, smallInteger, string, valueError } from "./operands.ts";
-import { formatTime, parseTime, resolveLayout } from "./time-layout.ts";
+import { formatTime } from "./time-format.ts";
+import { resolveLayout } from "./time-layout.ts";
+import { parseTime } from "./time-parse.ts";
 import { type Builtin, type BuiltinContext, BuiltinError } from "./types.ts";
 
 interface ZonedTime {

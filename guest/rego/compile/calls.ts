@@ -5,13 +5,14 @@ import type { Evaluation, Mock } from "../evaluate/evaluation.ts";
 import type { Get } from "../evaluate/frame.ts";
 import type { Expression } from "../plan/plan.ts";
 import { equal, type Value } from "../value.ts";
+import { isConstant, isPure } from "./constants.ts";
 import { compileOperands } from "./operands.ts";
 import type { Unit } from "./unit.ts";
 
 /** Code for a call. Undefined operands make it undefined. */
 export function compileCall(call: Expression & { readonly kind: "call" }, unit: Unit): Get {
   const { callee, operands, start } = call;
-  const direct = compileDirectCall(callee, operands, start, unit);
+  const direct = compileMemoizedCall(call, unit) ?? compileDirectCall(callee, operands, start, unit);
   const target = callee.kind === "builtin" ? callee.builtin : callee.group;
   if (!unit.program.isReplaced(target)) {
     return direct;
@@ -26,6 +27,68 @@ export function compileCall(call: Expression & { readonly kind: "call" }, unit: 
     return values && callMock(mock, values, frame.evaluation, start, unit);
   };
 }
+
+/**
+ * Code for a call of a pure built-in in which one operand varies and may be a string: results are kept by that string
+ * for the rest of the evaluation, since loops call again and again with the same few strings.
+ */
+function compileMemoizedCall(call: Expression & { readonly kind: "call" }, unit: Unit): Get | undefined {
+  const { callee, operands, start } = call;
+  const { program, source } = unit;
+  const varying = operands.filter((operand) => !isConstant(operand, program));
+  const [operand] = varying;
+  const isCandidate = callee.kind === "builtin" && memoized.has(callee.builtin.name) && isPure(call, program);
+  if (!program.options.folding || !isCandidate || operand === undefined || varying.length !== 1) {
+    return undefined;
+  }
+  const site = program.newSite();
+  const getKey = unit.expression(operand);
+  const position = operands.indexOf(operand);
+  const getters = operands.map((other) => unit.expression(other));
+  const { evaluate } = callee.builtin;
+  return (frame) => {
+    const key = getKey(frame);
+    if (key === undefined) {
+      return undefined;
+    }
+    const { evaluation } = frame;
+    const results = evaluation.resultsAt(site);
+    const known = typeof key === "string" ? results.get(key) : undefined;
+    if (known !== undefined) {
+      return known;
+    }
+    const values: Value[] = [];
+    for (const [index, get] of getters.entries()) {
+      const value = index === position ? key : get(frame);
+      if (value === undefined) {
+        return undefined;
+      }
+      values.push(value);
+    }
+    evaluation.charge(1);
+    try {
+      const result = evaluate(evaluation, ...values);
+      if (result !== undefined && typeof key === "string") {
+        results.set(key, result);
+      }
+      return result;
+    } catch (cause) {
+      return evaluation.builtinFailed(cause, source, start);
+    }
+  };
+}
+
+/** Built-ins that cost more than a look into a map and are called in loops. */
+const memoized: ReadonlySet<string> = new Set([
+  "concat",
+  "lower",
+  "regex.find_all_string_submatch_n",
+  "regex.match",
+  "replace",
+  "split",
+  "sprintf",
+  "trim_prefix",
+]);
 
 function compileDirectCall(callee: Callee, operands: readonly Expression[], start: number, unit: Unit): Get {
   if (callee.kind === "builtin") {

@@ -7,11 +7,18 @@ import { formatValue } from "../format.ts";
 import type { ComprehensionExpression, Expression } from "../plan/plan.ts";
 import { equal, RegoObject, RegoSet, type Value } from "../value.ts";
 import { compileCall } from "./calls.ts";
+import { isConstant, keepValue } from "./constants.ts";
 import { compileOperands } from "./operands.ts";
 import type { Unit } from "./unit.ts";
 
 /** Code that gives the expression's value, or undefined. */
 export function compileExpression(expression: Expression, unit: Unit): Get {
+  const get = compileAnew(expression, unit);
+  const isWorthKeeping = expression.kind === "lookup" || expression.kind === "call" || expression.kind === "array";
+  return isWorthKeeping && unit.program.options.folding && isConstant(expression, unit.program) ? keepValue(get) : get;
+}
+
+function compileAnew(expression: Expression, unit: Unit): Get {
   switch (expression.kind) {
     case "constant": {
       const { value } = expression;

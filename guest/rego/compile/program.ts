@@ -10,6 +10,7 @@ import type { Value } from "../value.ts";
 import { compileExpression } from "./expressions.ts";
 import { compileGroup } from "./rules.ts";
 import { compileSteps } from "./steps.ts";
+import { compileTracedBranch } from "./traced-branch.ts";
 import type { CodeOptions, ProgramCode, RuleCode, Unit } from "./unit.ts";
 
 /** What a program is made from: the plans of a policy and what is known about its rules. */
@@ -27,6 +28,7 @@ export class Program implements ProgramCode {
   readonly root: DocumentNode;
   readonly #policy: PlannedPolicy;
   readonly #rules: (RuleCode | undefined)[] = [];
+  #sites = 0;
   /** Values of constant rules, kept from one evaluation to the next. */
   readonly #constants: (Value | typeof noValue | undefined)[] = [];
 
@@ -44,6 +46,11 @@ export class Program implements ProgramCode {
     const code = compileGroup(group, this, (plan) => new CodeUnit(this, plan.source));
     this.#rules[group.index] = code;
     return code;
+  }
+
+  newSite(): number {
+    this.#sites += 1;
+    return this.#sites - 1;
   }
 
   plans(group: RuleGroup): readonly PlannedRule[] {
@@ -97,10 +104,15 @@ class CodeUnit implements Unit {
   }
 
   body(body: Body, next: Execute): Execute {
-    return body.reduceRight((after, literal) => this.steps(literal.steps, after), next);
+    return this.steps(
+      body.flatMap((literal) => literal.steps),
+      next,
+    );
   }
 
-  branch(_group: RuleGroup | undefined, branch: PlannedBranch, next: Execute): (frame: Frame) => void {
-    return this.body(branch.body, next);
+  branch(group: RuleGroup | undefined, branch: PlannedBranch, next: Execute): (frame: Frame) => void {
+    return this.program.options.tracing && group !== undefined
+      ? compileTracedBranch(group, branch, this, next)
+      : this.body(branch.body, next);
   }
 }

@@ -60,6 +60,13 @@ class SingleValueCode implements RuleCode {
   }
 
   call(evaluation: Evaluation, operands: readonly Value[]): Value | undefined {
+    const { trace } = evaluation;
+    return trace === undefined
+      ? this.#run(evaluation, operands)
+      : trace.forgetIfSucceeded(() => this.#run(evaluation, operands));
+  }
+
+  #run(evaluation: Evaluation, operands: readonly Value[]): Value | undefined {
     evaluation.enter();
     const frame = new Frame(evaluation, this.#frameSize);
     for (const rule of this.#rules) {

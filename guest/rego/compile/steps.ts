@@ -2,20 +2,29 @@
 import type { Callee } from "../analysis/resolved.ts";
 import { documentNames, replaceAt } from "../evaluate/documents.ts";
 import type { Mock, World } from "../evaluate/evaluation.ts";
-import type { Execute, Frame } from "../evaluate/frame.ts";
+import type { Execute, Frame, Get } from "../evaluate/frame.ts";
 import type { PlannedReplacement, Step } from "../plan/plan.ts";
 import { equal, isArray, RegoObject, RegoSet, type Value } from "../value.ts";
 import { compileComprehension, displayValue } from "./expressions.ts";
+import { type Discriminator, findDiscriminator, MemberIndex } from "./member-index.ts";
 import { compileOperands } from "./operands.ts";
 import { compilePattern } from "./patterns.ts";
 import type { Unit } from "./unit.ts";
 
 /** Code for steps that end in `next`. */
 export function compileSteps(steps: readonly Step[], unit: Unit, next: Execute): Execute {
-  return steps.reduceRight((after, step) => compileStep(step, unit, after), next);
+  const { prints } = unit.program.options;
+  const executed = steps.filter((step) => step.kind !== "print" || prints);
+  return executed.reduceRight(
+    (after, step, index) =>
+      step.kind === "iterate"
+        ? compileIteration(step, executed[index + 1], unit, after)
+        : compileStep(step, unit, after),
+    next,
+  );
 }
 
-function compileStep(step: Step, unit: Unit, next: Execute): Execute {
+function compileStep(step: Exclude<Step, { readonly kind: "iterate" }>, unit: Unit, next: Execute): Execute {
   switch (step.kind) {
     case "test": {
       const get = unit.expression(step.expression);
@@ -26,8 +35,6 @@ function compileStep(step: Step, unit: Unit, next: Execute): Execute {
     }
     case "match":
       return compileMatch(step, unit, next);
-    case "iterate":
-      return compileIteration(step, unit, next);
     case "names":
       return compileNames(step, unit, next);
     case "enumerate":
@@ -73,15 +80,49 @@ function compileMatch({ expression, pattern }: Step & { readonly kind: "match" }
   };
 }
 
-function compileIteration(step: Step & { readonly kind: "iterate" }, unit: Unit, next: Execute): Execute {
+function compileIteration(
+  step: Step & { readonly kind: "iterate" },
+  following: Step | undefined,
+  unit: Unit,
+  next: Execute,
+): Execute {
   const get = unit.expression(step.base);
   const matchKey = step.key.kind === "any" ? undefined : compilePattern(step.key, unit);
   const matchValue = compilePattern(step.value, unit);
   const visit: Visit = (frame, key, value) =>
     (matchKey === undefined || matchKey(frame, key)) && matchValue(frame, value) && next(frame);
+  const discriminator = unit.program.options.indexes ? findDiscriminator(step, following, unit) : undefined;
+  if (discriminator !== undefined) {
+    return compileIndexedIteration(get, discriminator, visit);
+  }
   return (frame) => {
     const domain = get(frame);
     return domain !== undefined && visitMembers(frame, domain, visit);
+  };
+}
+
+/** Visits only the members that can pass the comparison that comes next; the comparison is made all the same. */
+function compileIndexedIteration(get: Get, { path, getExpected }: Discriminator, visit: Visit): Execute {
+  const index = new MemberIndex(path);
+  return (frame) => {
+    const domain = get(frame);
+    if (domain === undefined) {
+      return false;
+    }
+    const isIndexed = isArray(domain) && domain.length >= MemberIndex.minLength;
+    const expected = isIndexed ? getExpected(frame) : undefined;
+    const positions = isIndexed && expected !== undefined ? index.positions(domain, expected) : undefined;
+    if (!isIndexed || positions === undefined) {
+      return visitMembers(frame, domain, visit);
+    }
+    for (const position of positions) {
+      const member = domain[position];
+      frame.evaluation.charge(1);
+      if (member !== undefined && visit(frame, position, member)) {
+        return true;
+      }
+    }
+    return false;
   };
 }
 
@@ -184,17 +225,17 @@ function compileEvery(step: Step & { readonly kind: "every" }, unit: Unit, next:
 function compileWith(step: Step & { readonly kind: "with" }, unit: Unit, next: Execute): Execute {
   const replacements = step.replacements.map((replacement) => compileReplacement(replacement, unit));
   const inner = compileSteps(step.steps, unit, (frame) => {
-    const { evaluation, outerWorlds } = frame;
+    const { evaluation } = frame;
     const replaced = evaluation.world;
-    const outer = outerWorlds.pop() ?? replaced;
+    const outer = frame.outerWorlds?.pop() ?? replaced;
     evaluation.world = outer;
     const stops = next(frame);
-    outerWorlds.push(outer);
+    frame.outerWorlds?.push(outer);
     evaluation.world = replaced;
     return stops;
   });
   return (frame) => {
-    const { evaluation, outerWorlds } = frame;
+    const { evaluation } = frame;
     const outer = evaluation.world;
     let world: World | undefined = outer;
     for (const replace of replacements) {
@@ -203,11 +244,12 @@ function compileWith(step: Step & { readonly kind: "with" }, unit: Unit, next: E
     if (world === undefined) {
       return false;
     }
-    outerWorlds.push(outer);
+    frame.outerWorlds ??= [];
+    frame.outerWorlds.push(outer);
     evaluation.world = { ...world, memo: [] };
     const stops = inner(frame);
     evaluation.world = outer;
-    outerWorlds.pop();
+    frame.outerWorlds.pop();
     return stops;
   };
 }
@@ -251,9 +293,6 @@ function compileMock(value: PlannedReplacement["value"] | Callee, unit: Unit): (
 
 /** A print has no effect on the result. With several values of an operand it prints a line for each combination. */
 function compilePrint({ operands, start }: Step & { readonly kind: "print" }, unit: Unit, next: Execute): Execute {
-  if (!unit.program.options.prints) {
-    return next;
-  }
   const getters = operands.map((operand) => compileComprehension(operand, unit));
   const place = `${unit.source.name}:${unit.source.lineAt(start)}:`;
   return (frame) => {

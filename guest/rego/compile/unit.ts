@@ -33,6 +33,8 @@ export interface ProgramCode {
   readonly options: CodeOptions;
   readonly root: DocumentNode;
   rule(group: RuleGroup): RuleCode;
+  /** A number for a place in the code that keeps results during an evaluation. */
+  newSite(): number;
   ruleValue(evaluation: Evaluation, group: RuleGroup): Value | undefined;
   /** The plans of a group's rules. */
   plans(group: RuleGroup): readonly PlannedRule[];

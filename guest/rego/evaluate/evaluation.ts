@@ -42,6 +42,7 @@ export class Evaluation implements BuiltinContext {
   #stepsLeft: number;
   #outputLeft: number;
   readonly prints: string[] = [];
+  readonly #results: (Map<string, Value> | undefined)[] = [];
   #printLength = 0;
   #depth = 0;
 
@@ -82,6 +83,17 @@ export class Evaluation implements BuiltinContext {
 
   regex(pattern: string): CompiledRegex {
     return this.#regexes.compile(pattern);
+  }
+
+  /** Results that a place in the code has kept, by its varying operand. */
+  resultsAt(site: number): Map<string, Value> {
+    const existing = this.#results[site];
+    if (existing !== undefined) {
+      return existing;
+    }
+    const results = new Map<string, Value>();
+    this.#results[site] = results;
+    return results;
   }
 
   /** Keeps a line of `print`, up to the limit of all lines together; what lies beyond is cut. */

@@ -2,6 +2,7 @@
 import type { Value } from "../value.ts";
 import type { Evaluation, World } from "./evaluation.ts";
 import type { PartialObject } from "./partial-object.ts";
+import type { Progress } from "./trace.ts";
 
 /** Slots for a rule's variables. A plan never reads a slot that it has not filled before. */
 export class Frame {
@@ -9,10 +10,12 @@ export class Frame {
   readonly slots: (Value | undefined)[];
   /** What the rule has given so far. */
   result: Value | undefined = undefined;
+  /** How far the body has come, while it is being traced. */
+  progress: Progress | undefined = undefined;
   /** The partial object that the rule adds to. */
   members: PartialObject | undefined = undefined;
   /** The worlds outside the `with` literals that are being evaluated. */
-  readonly outerWorlds: World[] = [];
+  outerWorlds: World[] | undefined = undefined;
 
   constructor(evaluation: Evaluation, size: number) {
     this.evaluation = evaluation;

@@ -95,6 +95,8 @@ export interface PlannedLiteral extends Span {
   readonly steps: readonly Step[];
   /** Named variables that the literal mentions, for explanations. */
   readonly variables: readonly { readonly name: string; readonly slot: number }[];
+  /** References that the literal mentions, by their text; only in plans made for explanations. */
+  readonly references: readonly { readonly name: string; readonly expression: Expression }[];
 }
 
 /** A rule, ready to be compiled. */

@@ -11,7 +11,7 @@ import type {
   ResolvedTerm,
 } from "../analysis/resolved.ts";
 import type { DocumentNode } from "../analysis/rule-groups.ts";
-import { Fault, type Span } from "../syntax/source.ts";
+import { Fault, type Source, type Span } from "../syntax/source.ts";
 import { RegoObject, RegoSet, type Value } from "../value.ts";
 import type {
   Body,
@@ -26,7 +26,7 @@ import type {
   Replaced,
   Step,
 } from "./plan.ts";
-import { collectLocals, iteratingReferences } from "./term-walk.ts";
+import { collectLocals, iteratingReferences, outermostReferences } from "./term-walk.ts";
 
 /** Thrown where a variable without a value is needed: the literal has to wait. */
 const notReady = new Error("a variable has no value yet");
@@ -57,6 +57,8 @@ export class Planner {
   readonly #report: (fault: Fault) => void;
   readonly #replaced: Replaced;
   readonly #dependencies: Dependencies;
+  /** The module, when the plan is for explanations. */
+  explained: Source | undefined;
   #frameSize: number;
   /** Slots that have a value here, in the order in which they got it. */
   readonly #bound = new Set<number>();
@@ -105,7 +107,8 @@ export class Planner {
     const { value, keys, member, start, end } = branch;
     const terms = [...keys, value, ...(member === undefined ? [] : [member])];
     const { body, expressions } = this.#whole(branch.body, terms, start, deferred);
-    const plannedBody = entry.length === 0 ? body : [{ steps: entry, variables: [], start, end: start }, ...body];
+    const plannedBody =
+      entry.length === 0 ? body : [{ steps: entry, variables: [], references: [], start, end: start }, ...body];
     const planned = {
       body: plannedBody,
       keys: expressions.slice(0, keys.length),
@@ -137,7 +140,7 @@ export class Planner {
     this.#hoisted.clear();
     const expressions = headTerms.map((term) => this.#value(term, head));
     if (head.steps.length > 0) {
-      literals.push({ steps: head.steps, variables: [], start: headStart, end: headStart });
+      literals.push({ steps: head.steps, variables: [], references: [], start: headStart, end: headStart });
     }
     return { body: literals, expressions };
   }
@@ -218,7 +221,21 @@ export class Planner {
     const plain = this.#attempt(() => this.#literalSteps(literal, depth, []));
     const steps = plain ?? this.#literalSteps(literal, depth, iteratingReferences(literal));
     const { start, end } = literal;
-    return { steps, variables: collectLocals(literal), start, end };
+    return { steps, variables: collectLocals(literal), references: this.#references(literal, depth), start, end };
+  }
+
+  /** The references of a literal that have a value once it has been planned, for explanations. */
+  #references(literal: ResolvedLiteral, depth: number): PlannedLiteral["references"] {
+    const { explained } = this;
+    if (explained === undefined) {
+      return [];
+    }
+    return outermostReferences(literal).flatMap((term) => {
+      const steps: Step[] = [];
+      const expression = this.#attempt(() => this.#value(term, { depth, bindable: depth, steps }));
+      const name = explained.text.slice(term.start, term.end);
+      return expression === undefined || steps.length > 0 ? [] : [{ name, expression }];
+    });
   }
 
   /** The literal's steps, those of the given references first: what they iterate over may bind variables elsewhere. */
@@ -254,7 +271,10 @@ export class Planner {
       case "not": {
         const inner: Place = { depth: place.depth, bindable: place.depth + 1, steps: [] };
         this.#expression(expression.expression, inner);
-        place.steps.push({ kind: "not", body: [{ steps: inner.steps, variables: [], start: 0, end: 0 }] });
+        place.steps.push({
+          kind: "not",
+          body: [{ steps: inner.steps, variables: [], references: [], start: 0, end: 0 }],
+        });
         return;
       }
       case "some":
@@ -518,7 +538,7 @@ export class Planner {
       const key = term.key === undefined ? undefined : this.#value(term.key, head);
       const value = this.#value(term.value, head);
       if (head.steps.length > 0) {
-        body.push({ steps: head.steps, variables: [], start: term.value.start, end: term.value.end });
+        body.push({ steps: head.steps, variables: [], references: [], start: term.value.start, end: term.value.end });
       }
       const { shape, start } = term;
       const slot = this.#newSlot();

@@ -17,6 +17,23 @@ export function iteratingReferences(literal: ResolvedLiteral): ResolvedTerm[] {
   return found;
 }
 
+/** References into documents and variables, without those inside other references. */
+export function outermostReferences(literal: ResolvedLiteral): ResolvedTerm[] {
+  const found: ResolvedTerm[] = [];
+  const inner = new Set<ResolvedTerm>();
+  for (const term of expressionTerms(literal.expression)) {
+    visit(term, (seen) => {
+      if (seen.kind === "reference") {
+        found.push(seen);
+        for (const part of [seen.head, ...seen.path]) {
+          inner.add(part);
+        }
+      }
+    });
+  }
+  return found.filter((term) => !inner.has(term));
+}
+
 /** The named variables of a literal outside closures, once each. */
 export function collectLocals(literal: ResolvedLiteral): { readonly name: string; readonly slot: number }[] {
   const found = new Map<number, { readonly name: string; readonly slot: number }>();

@@ -9,10 +9,13 @@ const unknown = -1;
 const dead = -2;
 const matched = -3;
 
+/** Steps that making a state costs, beside one for each instruction followed. */
+const stateCost = 16;
+
 /** A set of instructions to be followed, and what is known of the code point before. */
 interface State {
   /** Targets of the instructions that consumed the letter before, sorted. Followed when the next letter is known. */
-  readonly kernel: Int32Array;
+  readonly kernel: Uint16Array;
   readonly context: number;
 }
 
@@ -29,6 +32,9 @@ export class LazyDfa {
   readonly #stride: number;
   readonly #contextMask: number;
   readonly #visited: Uint32Array;
+  /** The targets gathered by #follow: which ones are in, and all of them. */
+  readonly #targeted: Uint32Array;
+  readonly #targets: Uint16Array;
   readonly #stack: number[] = [];
   #generation = 0;
   #states: State[] = [];
@@ -44,6 +50,8 @@ export class LazyDfa {
     this.#stride = program.alphabet.size + 1;
     this.#contextMask = contextMaskFor(program.assertions);
     this.#visited = new Uint32Array(program.opcodes.length);
+    this.#targeted = new Uint32Array(program.opcodes.length);
+    this.#targets = new Uint16Array(program.opcodes.length);
     this.#table = new Int32Array(this.#stride * 8).fill(unknown);
   }
 
@@ -82,7 +90,7 @@ export class LazyDfa {
     const masked = context & this.#contextMask;
     const known = this.#startRows.get(masked);
     if (known !== undefined) return known;
-    const row = this.#rowOf(Int32Array.of(this.#program.start), masked);
+    const row = this.#rowOf(Uint16Array.of(this.#program.start), masked);
     this.#startRows.set(masked, row);
     return row;
   }
@@ -105,13 +113,14 @@ export class LazyDfa {
   }
 
   /** The kernel of the state after `letter`; undefined if the program matches before it. */
-  #follow(state: State, letter: number, steps: StepCounter): Int32Array | undefined {
+  #follow(state: State, letter: number, steps: StepCounter): Uint16Array | undefined {
     const { opcodes, next, arguments: args, alphabet, start } = this.#program;
     const holds = assertionsAt(alphabet, state.context, letter);
     const generation = this.#nextGeneration();
     const visited = this.#visited;
     const stack = this.#stack;
-    const targets = new Set<number>();
+    const targeted = this.#targeted;
+    let count = 0;
     for (const instruction of state.kernel) stack.push(instruction);
     let work = stack.length;
     for (let pc = stack.pop(); pc !== undefined; pc = stack.pop()) {
@@ -125,7 +134,10 @@ export class LazyDfa {
           stack.length = 0;
           return undefined;
         case Opcode.consume:
-          if (alphabet.members[argument]?.[letter] === 1) targets.add(following);
+          if (alphabet.members[argument]?.[letter] === 1 && targeted[following] !== generation) {
+            targeted[following] = generation;
+            this.#targets[count++] = following;
+          }
           break;
         case Opcode.fork:
           stack.push(argument, following);
@@ -138,13 +150,13 @@ export class LazyDfa {
           break;
       }
     }
-    steps.spend(work);
-    if (!this.#anchored) targets.add(start);
-    return Int32Array.from(targets).sort();
+    if (!this.#anchored && targeted[start] !== generation) this.#targets[count++] = start;
+    steps.spend(work + stateCost);
+    return this.#targets.slice(0, count).sort();
   }
 
-  #rowOf(kernel: Int32Array, context: number): number {
-    const key = `${context}:${kernel.join()}`;
+  #rowOf(kernel: Uint16Array, context: number): number {
+    const key = String.fromCharCode(context, ...kernel);
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
     const isFull = (this.#states.length + 1) * this.#stride > Math.max(maxTransitionCells, 4 * this.#stride);
@@ -173,6 +185,7 @@ export class LazyDfa {
   #nextGeneration(): number {
     if (this.#generation === 0xffffffff) {
       this.#visited.fill(0);
+      this.#targeted.fill(0);
       this.#generation = 0;
     }
     return ++this.#generation;

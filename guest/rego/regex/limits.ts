@@ -19,16 +19,16 @@ export const maxProgramCost = 4064;
 export const maxCaptureGroups = 1000;
 
 /** Most cells of the transition table of one automaton before it is flushed (four bytes each). */
-export const maxTransitionCells = 64 * 1024;
+export const maxTransitionCells = 16 * 1024;
 
 /** Units of work (instructions visited, characters read) that one call of a matcher may cost. */
-export const defaultMaxSteps = 20_000_000;
+export const defaultMaxSteps = 5_000_000;
 
 /** Most steps of dividing the code points into letters: bounds of all classes times their number. */
 export const maxAlphabetWork = 20_000_000;
 
-/** Most instruction numbers kept in the states of one automaton before it is flushed (four bytes each). */
-export const maxKernelCells = 256 * 1024;
+/** Most instruction numbers kept in the states of one automaton before it is flushed (two bytes each). */
+export const maxKernelCells = 32 * 1024;
 
 /** Most slots of all threads of one matcher: instructions times slots (four bytes each, twice). */
 export const maxThreadSlots = 4_000_000;

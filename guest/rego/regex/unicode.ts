@@ -24,8 +24,17 @@ function decodeTable(table: string): Ranges {
   return ranges;
 }
 
-/** For each code point that has other cases: all members of its group, itself included. */
-const foldOrbits: ReadonlyMap<number, readonly number[]> = decodeOrbits(foldOrbitTable);
+/**
+ * For each code point that has other cases: all members of its group, itself included. Decoded when a pattern first asks:
+ * most policies fold no case, and it would be a tenth of the engine's start. A memo of a constant, not state.
+ */
+const foldOrbits = {
+  decoded: undefined as ReadonlyMap<number, readonly number[]> | undefined,
+  all(): ReadonlyMap<number, readonly number[]> {
+    this.decoded ??= decodeOrbits(foldOrbitTable);
+    return this.decoded;
+  },
+};
 
 function decodeOrbits(table: string): Map<number, readonly number[]> {
   const orbits = new Map<number, readonly number[]>();
@@ -40,19 +49,20 @@ function decodeOrbits(table: string): Map<number, readonly number[]> {
 
 /** The code points equal to this one under simple case folding, itself included. */
 export function foldOrbit(codePoint: number): readonly number[] {
-  return foldOrbits.get(codePoint) ?? [codePoint];
+  return foldOrbits.all().get(codePoint) ?? [codePoint];
 }
 
 /** The ranges and everything equal to a member under simple case folding. */
 export function foldRanges(ranges: Ranges): Ranges {
   const folded: number[] = [...ranges];
+  const orbits = foldOrbits.all();
   for (let i = 0; i + 1 < ranges.length; i += 2) {
     const low = ranges[i] ?? 0;
     const high = ranges[i + 1] ?? 0;
-    if (high - low > foldOrbits.size) {
-      for (const [member, orbit] of foldOrbits) if (member >= low && member <= high) addPoints(folded, orbit);
+    if (high - low > orbits.size) {
+      for (const [member, orbit] of orbits) if (member >= low && member <= high) addPoints(folded, orbit);
     } else {
-      for (let codePoint = low; codePoint <= high; codePoint++) addPoints(folded, foldOrbits.get(codePoint) ?? []);
+      for (let codePoint = low; codePoint <= high; codePoint++) addPoints(folded, orbits.get(codePoint) ?? []);
     }
   }
   return normalizeRanges(folded);

@@ -132,7 +132,9 @@ export class TokenCursor {
     const token = this.next;
     const isKeyword = token.kind === "name" && this.keywords.has(token.text);
     const found =
-      token.kind === "end" ? "the end of the text" : `${isKeyword ? "the keyword " : ""}${shown(this.source.text.slice(token.start, token.end))}`;
+      token.kind === "end"
+        ? "the end of the text"
+        : `${isKeyword ? "the keyword " : ""}${shown(this.source.text.slice(token.start, token.end))}`;
     return this.fault(`expected ${expected}, found ${found}`, token.start);
   }
 

@@ -3,7 +3,8 @@ import { MountPlace } from "./mount-place.ts";
 import type { StorageDriver } from "./storage-driver.ts";
 import { parseVolumeOptions, volumeMode } from "./storage-options.ts";
 
-const noMountOptions = /^$/u;
+/** Matches nothing. */
+const noMountOptions = /(?!)/u;
 
 /**
  * `local`: a plain directory, which is how an emptyDir on disk arrives (spec/agent-rpc.md 8.1). Options: `mode=`, `fsgid=`.

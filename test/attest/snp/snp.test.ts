@@ -203,7 +203,7 @@ describe("verification", () => {
         ),
     ],
     [
-      "another chip",
+      "not DER",
       () =>
         verifySnpEvidence(evidence(amd.report(), { type: "VCEK", data: amd.endorse({ id: Buffer.alloc(0) }) }), trust),
     ],

@@ -6,6 +6,7 @@ export interface FakeQuote {
   readonly reportData?: Uint8Array;
   readonly mrConfigId?: Uint8Array;
   readonly rtmr?: readonly Uint8Array[];
+  readonly attributes?: bigint;
   readonly padding?: number;
 }
 
@@ -28,6 +29,7 @@ export function createFakeQuote(options: FakeQuote = {}): Buffer {
     quote.writeUInt16LE(bodyType, 48);
     quote.writeUInt32LE(bodyBytes, 50);
   }
+  quote.writeBigUInt64LE(options.attributes ?? 0n, start + 120);
   quote.fill(0x7d, start + 136, start + 184);
   quote.set(options.mrConfigId ?? Buffer.alloc(48), start + 184);
   (options.rtmr ?? []).forEach((value, index) => void quote.set(value, start + 328 + 48 * index));

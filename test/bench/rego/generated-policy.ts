@@ -321,15 +321,26 @@ function environmentRules(container: number): string[] {
 
 function mounts(): { [key: string]: JsonInput }[] {
   return Array.from({ length: mountCount }, (_, index) => ({
-    destination: index < 6 ? ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys"][index] ?? "" : `/srv/volume-${index}`,
-    source: index < 6 ? ["proc", "tmpfs", "devpts", "shm", "mqueue", "sysfs"][index] ?? "" : `$(sfprefix)volume-${index}$`,
-    type_: index < 6 ? ["proc", "tmpfs", "devpts", "tmpfs", "mqueue", "sysfs"][index] ?? "" : "bind",
+    destination:
+      index < 6
+        ? (["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys"][index] ?? "")
+        : `/srv/volume-${index}`,
+    source:
+      index < 6 ? (["proc", "tmpfs", "devpts", "shm", "mqueue", "sysfs"][index] ?? "") : `$(sfprefix)volume-${index}$`,
+    type_: index < 6 ? (["proc", "tmpfs", "devpts", "tmpfs", "mqueue", "sysfs"][index] ?? "") : "bind",
     options: index < 6 ? ["nosuid", "noexec"] : ["rbind", "rprivate", "rw"],
   }));
 }
 
 const namespaces = ["ipc", "uts", "mount", "pid"];
-const maskedPaths = ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"];
+const maskedPaths = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+];
 const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 function policyData(): JsonInput {
@@ -354,20 +365,36 @@ function policyData(): JsonInput {
           Args: ["/usr/bin/service", `--container=${container}`, "--listen=0.0.0.0:8080"],
           Env: environmentRules(container),
           Cwd: "/",
-          Capabilities: { Bounding: ["$(default_caps)"], Effective: ["$(default_caps)"], Inheritable: [], Permitted: ["$(default_caps)"], Ambient: [] },
+          Capabilities: {
+            Bounding: ["$(default_caps)"],
+            Effective: ["$(default_caps)"],
+            Inheritable: [],
+            Permitted: ["$(default_caps)"],
+            Ambient: [],
+          },
           NoNewPrivileges: true,
         },
         Root: { Path: "/run/kata-containers/$(bundle-id)/rootfs", Readonly: true },
         Mounts: mounts(),
         Annotations: { [containerType]: container === 0 ? "sandbox" : "container" },
-        Linux: { Namespaces: namespaces.map((Type) => ({ Type, Path: "" })), MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths },
+        Linux: {
+          Namespaces: namespaces.map((Type) => ({ Type, Path: "" })),
+          MaskedPaths: maskedPaths,
+          ReadonlyPaths: readonlyPaths,
+        },
       },
       storages: [],
       sandbox_pidns: false,
-      exec_commands: [["/bin/probe", "--live"], ["/bin/probe", "--ready"]],
+      exec_commands: [
+        ["/bin/probe", "--live"],
+        ["/bin/probe", "--ready"],
+      ],
       // What the generator knows of the image and the rules don't read: brings the text to its usual size.
       labels: Object.fromEntries(
-        Array.from({ length: 200 }, (_, index) => [`label-${index}`, `a value of the usual length for label number ${index}`]),
+        Array.from({ length: 200 }, (_, index) => [
+          `label-${index}`,
+          `a value of the usual length for label number ${index}`,
+        ]),
       ),
     })),
     request_defaults: {
@@ -418,7 +445,9 @@ export function createContainerRequest(serviceVariables: number): { readonly [ke
     rule.replace("$(host-name)", "web-0").replace("$(sandbox-name)", "web-0").replace("$(pod-ip)", "10.1.2.3"),
   );
   const service = Array.from({ length: serviceVariables }, (_, index) =>
-    index % 2 === 0 ? `BACKEND_${index}_SERVICE_HOST=10.0.${index % 250}.7` : `BACKEND_${index}_PORT_80_TCP=tcp://10.0.0.7:80`,
+    index % 2 === 0
+      ? `BACKEND_${index}_SERVICE_HOST=10.0.${index % 250}.7`
+      : `BACKEND_${index}_PORT_80_TCP=tcp://10.0.0.7:80`,
   );
   return {
     container_id: "c".repeat(64),
@@ -450,7 +479,10 @@ export function createContainerRequest(serviceVariables: number): { readonly [ke
       },
       Root: { Path: `/run/kata-containers/${"a".repeat(64)}/rootfs`, Readonly: true },
       Hostname: "",
-      Mounts: mounts().map((mount) => ({ ...mount, source: String(mount["source"]).replace("$(sfprefix)", sharedPrefix).replace("$", "") })),
+      Mounts: mounts().map((mount) => ({
+        ...mount,
+        source: String(mount["source"]).replace("$(sfprefix)", sharedPrefix).replace("$", ""),
+      })),
       Hooks: null,
       Annotations: {
         [containerType]: "container",
@@ -462,7 +494,15 @@ export function createContainerRequest(serviceVariables: number): { readonly [ke
         UIDMappings: [],
         GIDMappings: [],
         Sysctl: {},
-        Resources: { Devices: [], Memory: null, CPU: null, Pids: null, BlockIO: null, HugepageLimits: [], Network: null },
+        Resources: {
+          Devices: [],
+          Memory: null,
+          CPU: null,
+          Pids: null,
+          BlockIO: null,
+          HugepageLimits: [],
+          Network: null,
+        },
         CgroupsPath: "kubepods-burstable.slice:cri-containerd:c",
         Namespaces: namespaces.map((Type) => ({ Type, Path: "" })),
         Devices: [],

@@ -49,28 +49,61 @@ const copyStarted = performance.now();
 decide("CopyFileRequest", copyFileRequest);
 report("rego.copy.first", (performance.now() - copyStarted) * 1000, "µs", 1);
 
-report("rego.load.warm", median(20, () => compilePolicy([{ name: "agent_policy", text }])), "ms", 20);
+report(
+  "rego.load.warm",
+  median(20, () => compilePolicy([{ name: "agent_policy", text }])),
+  "ms",
+  20,
+);
 for (let run = 0; run < 300; run += 1) {
   decide("CreateContainerRequest", input);
   decide("CopyFileRequest", copyFileRequest);
   decide("ExecProcessRequest", execProcessRequest);
 }
-report("rego.create.warm", median(300, () => decide("CreateContainerRequest", input)), "ms", 300);
+report(
+  "rego.create.warm",
+  median(300, () => decide("CreateContainerRequest", input)),
+  "ms",
+  300,
+);
 
-const deniedProcess = { ...input, OCI: { ...(input["OCI"] as object), Root: { Path: "/elsewhere", Readonly: true } } } as typeof input;
+const deniedProcess = {
+  ...input,
+  OCI: { ...(input["OCI"] as object), Root: { Path: "/elsewhere", Readonly: true } },
+} as typeof input;
 if (decide("CreateContainerRequest", deniedProcess)) {
   throw new Error("a container with another root must be denied");
 }
-report("rego.create.denied", median(300, () => decide("CreateContainerRequest", deniedProcess)), "ms", 300);
+report(
+  "rego.create.denied",
+  median(300, () => decide("CreateContainerRequest", deniedProcess)),
+  "ms",
+  300,
+);
 const request = { path: `${path}CreateContainerRequest`, input: deniedProcess, data };
-report("rego.create.denied.prints", median(50, () => policy.prints(request)), "ms", 50);
-report("rego.create.denied.explain", median(20, () => policy.explain(request)), "ms", 20);
+report(
+  "rego.create.denied.prints",
+  median(50, () => policy.prints(request)),
+  "ms",
+  50,
+);
+report(
+  "rego.create.denied.explain",
+  median(20, () => policy.explain(request)),
+  "ms",
+  20,
+);
 
 const large = createContainerRequest(200);
 if (!decide("CreateContainerRequest", large)) {
   throw new Error("a request with 200 service variables has to be allowed");
 }
-report("rego.create.200-variables", median(100, () => decide("CreateContainerRequest", large)), "ms", 100);
+report(
+  "rego.create.200-variables",
+  median(100, () => decide("CreateContainerRequest", large)),
+  "ms",
+  100,
+);
 if (!decide("CopyFileRequest", copyFileRequest) || !decide("ExecProcessRequest", execProcessRequest)) {
   throw new Error("the benchmark's small requests have to be allowed");
 }

@@ -139,10 +139,10 @@ describe("trying again", () => {
 
   test("a body without end is cut off at the limit", async () => {
     await using service = await MetadataService.start();
-    service.answers.set(paths.aws, (_request, response) => {
+    service.answers.set(paths.aws, (request, response) => {
       const chunk = "x".repeat(65536);
-      const write = (): void => {
-        if (!response.destroyed) response.write(chunk, write);
+      const write = (error?: Error | null): void => {
+        if (error == null && !request.socket.destroyed) setImmediate(() => response.write(chunk, write));
       };
       write();
     });

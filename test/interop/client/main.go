@@ -43,6 +43,7 @@ func main() {
 	protocol := flag.String("protocol", "ttrpc", "ttrpc or grpc")
 	suite := flag.String("suite", "rpc", "rpc (against the fake agent) or container (against the stack)")
 	image := flag.String("image", "", "image with a busybox, for the container suite")
+	stateDirectory := flag.String("state-directory", "/run/kata-containers", "of the agent, for the container suite")
 	authority := flag.String("tls-ca", "", "PEM file")
 	certificate := flag.String("tls-cert", "", "PEM file")
 	key := flag.String("tls-key", "", "PEM file")
@@ -56,7 +57,7 @@ func main() {
 	}
 	cases := rpcCases
 	if *suite == "container" {
-		cases = containerCases(*image)
+		cases = containerCases(*image, *stateDirectory)
 	}
 	if !runAll(cases, target{*address, *protocol, configuration}) {
 		os.Exit(1)

@@ -24,7 +24,7 @@ describe("threat 15: hostile subjects cost work that grows with their length onl
     const regex = compileRegex("a[ab]{15}c");
     let subject = "";
     let seed = 1;
-    for (let index = 0; index < 300_000; index++) {
+    for (let index = 0; index < 100_000; index++) {
       seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
       subject += (seed & 0x10000) === 0 ? "a" : "b";
     }
@@ -35,9 +35,9 @@ describe("threat 15: hostile subjects cost work that grows with their length onl
 
 test("threat 15: a search that would take the square of the subject stops with an error, not with an answer", () => {
   const regex = compileRegex("a.*b|a");
-  expect(() => regex.findAll(megabyte, -1, new StepCounter(1_000_000))).toThrow(RegexLimitError);
-  expect(() => regex.replaceAll(megabyte, "", new StepCounter(1_000_000))).toThrow(RegexLimitError);
-  expect(() => regex.split(megabyte, new StepCounter(1_000_000))).toThrow(RegexLimitError);
+  expect(() => regex.findAll(megabyte, -1, new StepCounter(200_000))).toThrow(RegexLimitError);
+  expect(() => regex.replaceAll(megabyte, "", new StepCounter(200_000))).toThrow(RegexLimitError);
+  expect(() => regex.split(megabyte, new StepCounter(200_000))).toThrow(RegexLimitError);
 });
 
 test("threat 15: replacements are charged by what they insert", () => {
