@@ -8,6 +8,7 @@ import type { Log } from "../core/log.ts";
 import type { Scope } from "../core/scope.ts";
 import { createReconnectingClient } from "../hub/index.ts";
 import type { Initdata } from "../initdata/initdata.ts";
+import { NamespaceNetwork } from "../network/namespace-network.ts";
 import { type LoadedPolicySource, readDefaultPolicy } from "../policy/default-policy.ts";
 import { PolicyGate } from "../policy/policy-gate.ts";
 import { connectTtrpc } from "../rpc/connect.ts";
@@ -22,14 +23,15 @@ import type { ImagePuller } from "../runtime/image-puller.ts";
 import { OciRuntime } from "../runtime/oci-runtime.ts";
 import { probeOciRuntime } from "../runtime/runtime-probe.ts";
 import { ChildReaper } from "../sys/child-reaper.ts";
-import { makeDirectories, readFileBounded } from "../sys/file.ts";
+import { makeDirectories, readFileIfPresent } from "../sys/file.ts";
 import { findProgram } from "../sys/program.ts";
 import { listenTcp } from "../sys/socket.ts";
 import { listenUnix } from "../sys/unix-socket.ts";
-import { parseApfFile } from "./apf-file.ts";
+import { type ApfFile, parseApfFile } from "./apf-file.ts";
 import type { AgentConfiguration, Configuration } from "./configuration.ts";
 import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
+import { connectPodNetwork } from "./pod-network.ts";
 import { loadProvisionedInitdata } from "./provision.ts";
 
 const maxApfFileBytes = 1024 * 1024;
@@ -49,7 +51,12 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
   const { agent } = configuration;
   const gate = createGate(configuration, log);
   const paths = guestPathsOf(agent);
-  const [runtime, hub] = await Promise.all([openRuntime(agent, paths, log), connectHub(configuration, scope)]);
+  const apf = readApfFile(agent);
+  const [runtime, hub] = await Promise.all([
+    openRuntime(agent, paths, log),
+    connectHub(configuration, scope),
+    connectPodNetwork(apf, paths.networkNamespace, log, scope),
+  ]);
   const reaper = new ChildReaper();
   scope.add("child reaper", () => reaper.close());
   const service = createAgentService({
@@ -59,7 +66,7 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
     reaper,
     imagePuller: imagePullerOf(hub),
     unsealer: unsealerOf(hub),
-    network: undefined,
+    network: new NamespaceNetwork(paths.networkNamespace),
     policy: gate,
     log,
     now: () => performance.now(),
@@ -69,7 +76,7 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
   const registry = new MethodRegistry({ gate, log });
   registry.add(AgentService, service.agent);
   registry.add(Health, service.health);
-  await servePort({ registry, ...listenOptions(agent), log, scope });
+  await servePort({ registry, ...listenOptions(agent, apf), log, scope });
   log.info("agent serves", { listen: agent.listen, policy: gate.status });
 };
 
@@ -144,21 +151,35 @@ function unsealerOf(hub: RpcClient): Unsealer {
   };
 }
 
+/** What cloud-api-adaptor left. For plain local use it may be missing. */
+function readApfFile({ apfFile, tls }: AgentConfiguration): ApfFile {
+  const text = tls === "off" ? readFileIfPresent(apfFile, maxApfFileBytes) : readRequired(apfFile);
+  return parseApfFile(text ?? "{}");
+}
+
+function readRequired(apfFile: string): Uint8Array {
+  const text = readFileIfPresent(apfFile, maxApfFileBytes);
+  if (text !== undefined) return text;
+  throw new GuestError(
+    "failed-precondition",
+    `${apfFile} is missing: the port's TLS certificate would come from there`,
+  );
+}
+
 /** Plain only where the measured configuration says so. */
-function listenOptions({ listen, tls, apfFile }: AgentConfiguration): Pick<PortOptions, "listen" | "tls" | "plain"> {
-  const socket = listen.startsWith("unix://")
-    ? listenOnPath(listen.slice("unix://".length))
-    : listenTcp(parseEndpoint(listen));
-  const options = { listen: { fd: socket } };
-  if (tls === "off") return { ...options, plain: true };
-  const material = parseApfFile(readFileBounded(apfFile, maxApfFileBytes)).tls;
-  if (material === undefined) {
+function listenOptions(
+  { listen, tls, apfFile }: AgentConfiguration,
+  apf: ApfFile,
+): Pick<PortOptions, "listen" | "tls" | "plain"> {
+  if (tls === "required" && apf.tls === undefined) {
     throw new GuestError(
       "failed-precondition",
       `${apfFile} has no TLS certificate, and the configuration requires TLS`,
     );
   }
-  return { ...options, tls: material };
+  const path = /^unix:\/\/(\/.*)$/.exec(listen)?.[1];
+  const socket = path === undefined ? listenTcp(parseEndpoint(listen)) : listenOnPath(path);
+  return { listen: { fd: socket }, ...(tls === "off" ? { plain: true } : { tls: apf.tls }) };
 }
 
 function listenOnPath(path: string): number {

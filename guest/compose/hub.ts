@@ -1,12 +1,13 @@
 import { dirname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { Attester } from "../attest/attester.ts";
-import { sampleAttester } from "../attest/sample/attester.ts";
+import { openEventLogFiles } from "../attest/eventlog/files.ts";
+import { EventLogRecorder } from "../attest/eventlog/recorder.ts";
 import { GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Scope } from "../core/scope.ts";
 import { podkeepVersion } from "../core/version.ts";
 import {
+  type AttestationAgentConfig,
   createAttestationAgent,
   createAttestationAgentClient,
   createDataHub,
@@ -14,12 +15,13 @@ import {
   createResourceProvider,
   defaultAttestationAgentConfig,
   defaultDataHubConfig,
+  type EventRecorder,
   parseAttestationAgentConfig,
   parseDataHubConfig,
   writeCredentialFiles,
 } from "../hub/index.ts";
 import type { Initdata } from "../initdata/initdata.ts";
-import type { Timing } from "../kbs/index.ts";
+import { systemTiming } from "../kbs/index.ts";
 import { createRestApi } from "../rest/rest-api.ts";
 import { connectTtrpc } from "../rpc/connect.ts";
 import { serveHttp } from "../rpc/http/server.ts";
@@ -42,14 +44,8 @@ import type { Configuration } from "./configuration.ts";
 import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { composeImagePull } from "./image-pull.ts";
+import { chooseAttester } from "./platform.ts";
 import { loadProvisionedInitdata } from "./provision.ts";
-
-const timing: Timing = {
-  monotonicMs: () => performance.now(),
-  epochSeconds: () => Date.now() / 1000,
-  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
-  random: Math.random,
-};
 
 /**
  * Serves the attestation agent, the data hub and the workload's HTTP API. The three meet by the reference's own socket
@@ -76,18 +72,27 @@ async function serveAttestationAgent({ configuration, initdata, log, scope }: Hu
   const text = initdata?.attestationAgent?.text;
   const config = text === undefined ? defaultAttestationAgentConfig : parseAttestationAgentConfig(text);
   warnOfUnknownKeys("aa.toml", config.unknownKeys, log);
-  const attester = await bindAttester(sampleAttester, initdata, log);
+  const attester = await bindAttester(await chooseAttester(log), initdata, log);
   const handlers = createAttestationAgent(config, {
     attester,
     devices: [],
     initData: initdata && Buffer.from(initdata.document).toString("utf8"),
-    events: undefined,
-    timing,
+    events: await openEvents(attester, config),
+    timing: systemTiming,
     lifetime: scope.signal,
   });
   const registry = new MethodRegistry({ gate: localGate, log, unknownFields: "ignore" });
   registry.add(AttestationAgentService, handlers);
   return serveSocket(configuration.hub.attestationAgentSocket, registry, log, scope);
+}
+
+/** The event log, where it is switched on and the TEE has registers that vouch for it. */
+async function openEvents(
+  { registers }: Attester,
+  { eventLog }: AttestationAgentConfig,
+): Promise<EventRecorder | undefined> {
+  if (!eventLog.enabled || registers === undefined) return undefined;
+  return EventLogRecorder.open(registers, openEventLogFiles(), eventLog.defaultPcr);
 }
 
 /** A TEE that can hold the initdata's digest must hold this one's; the sample one proves nothing, and says so. */
@@ -108,7 +113,7 @@ async function serveDataHub({ configuration, initdata, log, scope }: HubParts, a
   warnOfUnknownKeys("cdh.toml", config.unknownKeys, log);
   const agentPath = config.attestationAgentSocketPath ?? agentSocket;
   const attestationAgent = createAttestationAgentClient(openClient(agentPath, scope));
-  const parts = { attestationAgent, timing, log, lifetime: scope.signal };
+  const parts = { attestationAgent, timing: systemTiming, log, lifetime: scope.signal };
   const resources = createResourceProvider(config.keyBroker, parts);
   await writeCredentialFiles(config.credentials, resources, scope.signal);
   const images = composeImagePull({

@@ -1,4 +1,5 @@
 /** Everything the engine throws. */
+import type { Limits } from "./limits.ts";
 
 /** OPA's codes for what can be wrong with policy text. */
 export type DiagnosticCode =
@@ -68,11 +69,11 @@ export class RegoEvaluationError extends Error {
 /** An evaluation used up its budget. The decision is unknown, so the caller denies. */
 export class RegoLimitError extends Error {
   override readonly name = "RegoLimitError";
-  /** Which entry of `Limits`. */
+  /** Which entry of `Limits`; or the stack, or the steps of one match. */
   readonly limit: string;
 
-  constructor(limit: string, maximum: number) {
-    super(`evaluation stopped: more than ${maximum} (${limit})`);
+  constructor(limit: keyof Limits | "stack" | "regular expression", maximum?: number) {
+    super(`evaluation stopped: ${limit} ${maximum === undefined ? "exceeded" : `is more than ${maximum}`}`);
     this.limit = limit;
   }
 }

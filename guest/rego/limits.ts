@@ -8,6 +8,8 @@ export interface Limits {
   readonly maxOutput: number;
   /** Nesting of brackets, bodies and operators in policy text. */
   readonly maxNesting: number;
+  /** Parts of one reference, and operands of one chain of operators. */
+  readonly maxChain: number;
   /** Length of one module in UTF-16 units. */
   readonly maxModuleLength: number;
   /** Nesting of arrays and objects in an input, a data document or a JSON text. */
@@ -24,6 +26,7 @@ export const defaultLimits: Limits = {
   maxCallDepth: 512,
   maxOutput: 4_000_000,
   maxNesting: 64,
+  maxChain: 1000,
   maxModuleLength: 16 * 1024 * 1024,
   maxValueDepth: 128,
   maxDiagnostics: 50,

@@ -2,7 +2,7 @@
 import { builtins } from "./builtins/index.ts";
 import { Program } from "./compile/program.ts";
 import type { CodeOptions } from "./compile/unit.ts";
-import { RegoEvaluationError, RegoLimitError } from "./errors.ts";
+import { RegoEvaluationError, RegoLimitError, RegoLoadError } from "./errors.ts";
 import { baseValue, documentValue } from "./evaluate/documents.ts";
 import { Evaluation, type World } from "./evaluate/evaluation.ts";
 import { Frame } from "./evaluate/frame.ts";
@@ -21,6 +21,7 @@ import type {
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type LoadedPolicy, loadPolicy, planQuery } from "./load.ts";
 import { Decimal } from "./number.ts";
+import { Source } from "./syntax/source.ts";
 import { parseQueryText } from "./syntax/module-parser.ts";
 import { fromJson, type JsonInput, RegoObject, RegoSet, type Value } from "./value.ts";
 
@@ -37,7 +38,7 @@ const fast: CodeOptions = { earlyExit: true, folding: true, indexes: true, print
 export function compilePolicy(modules: readonly PolicyModule[], options: CompileOptions = {}): CompiledPolicy {
   const limits = { ...defaultLimits, ...options.limits };
   const load = (explains: boolean): LoadedPolicy =>
-    guardStack(() =>
+    guardLoad(modules, () =>
       loadPolicy(modules, {
         version: options.version,
         limits,
@@ -180,13 +181,27 @@ function documentPath(path: string): string[] {
   return names;
 }
 
+/** Text that nests so deep that the stack does not suffice is a fault of the policy. */
+function guardLoad<T>(modules: readonly PolicyModule[], load: () => T): T {
+  try {
+    return guardStack(load);
+  } catch (cause) {
+    if (!(cause instanceof RegoLimitError)) {
+      throw cause;
+    }
+    const message = "rules depend on each other, or terms nest, more deeply than the engine can follow";
+    const source = new Source(modules[0]?.name ?? "", "");
+    throw new RegoLoadError([source.diagnostic("rego_compile_error", message, 0)]);
+  }
+}
+
 /** Running out of stack is a limit too: the caller gets an error that it can handle. */
 function guardStack<T>(run: () => T): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof RangeError && cause.message.includes("call stack")) {
-      throw new RegoLimitError("stack", 0);
+      throw new RegoLimitError("stack");
     }
     throw cause;
   }

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import type { Log } from "../core/log.ts";
 import type { Scope } from "../core/scope.ts";
 import type { GrpcServer } from "./grpc/server.ts";
@@ -59,9 +59,11 @@ class Port {
   readonly #listener: Server;
   readonly #tls: TlsServer | undefined;
   readonly #memory: MemoryBudget;
-  /** Connections as they were accepted, and those of them that have not said anything yet, oldest first. */
+  /** Connections as they were accepted, and those of them that have neither spoken nor, with TLS, finished their handshake. */
   readonly #sockets = new Set<Socket>();
-  readonly #silent = new Set<Socket>();
+  readonly #unproven = new Set<Socket>();
+  /** Those within a TLS handshake by the name of their peer, since tls.Server does not tell which of them became which. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #ttrpcConnections = new Set<TtrpcServerConnection>();
   #grpc: Promise<GrpcServer> | undefined;
   #lastConnection = 0;
@@ -86,7 +88,7 @@ class Port {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const connection of this.#ttrpcConnections) connection.close();
-    for (const socket of this.#silent) socket.destroy();
+    for (const socket of this.#unproven) socket.destroy();
     (await this.#grpc)?.close();
     const impatience = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
@@ -97,7 +99,7 @@ class Port {
 
   #createTls(tls: ServerTls): TlsServer {
     const options = { ...serverTlsOptions(tls), handshakeTimeout: this.#limits.handshakeTimeoutMs };
-    const server = createTlsServer(options, (socket) => this.#identify(socket, "decrypted"));
+    const server = createTlsServer(options, (socket) => this.#acceptDecrypted(socket));
     server.on("tlsClientError", (error, socket) => {
       this.#log.warn("TLS handshake failed", { error });
       socket.destroy();
@@ -106,26 +108,35 @@ class Port {
   }
 
   #accept(socket: Socket): void {
-    if (this.#sockets.size >= this.#limits.maxConnections && !this.#dropSilent()) {
+    if (this.#sockets.size >= this.#limits.maxConnections && !this.#dropUnproven()) {
       this.#log.warn("connection refused", { reason: "too many connections" });
       socket.destroy();
       return;
     }
+    const peer = peerOf(socket);
     this.#sockets.add(socket);
-    this.#silent.add(socket);
+    this.#unproven.add(socket);
     socket.on("error", (error) => this.#log.debug("connection failed", { error }));
     socket.on("close", () => {
       this.#sockets.delete(socket);
-      this.#silent.delete(socket);
+      this.#unproven.delete(socket);
+      this.#handshakes.delete(peer);
     });
     this.#identify(socket, "accepted");
   }
 
-  /** @returns whether there was a silent connection to drop */
-  #dropSilent(): boolean {
-    const [oldest] = this.#silent;
+  #acceptDecrypted(socket: TLSSocket): void {
+    const accepted = this.#handshakes.get(peerOf(socket));
+    if (accepted !== undefined) this.#unproven.delete(accepted);
+    socket.on("error", (error) => this.#log.debug("connection failed", { error }));
+    this.#identify(socket, "decrypted");
+  }
+
+  /** @returns whether there was a connection to drop; the oldest goes */
+  #dropUnproven(): boolean {
+    const [oldest] = this.#unproven;
     if (oldest === undefined) return false;
-    this.#silent.delete(oldest);
+    this.#unproven.delete(oldest);
     this.#sockets.delete(oldest);
     oldest.destroy();
     return true;
@@ -135,10 +146,7 @@ class Port {
   #identify(socket: Socket, state: "accepted" | "decrypted"): void {
     const timeoutMs = state === "decrypted" ? 0 : this.#limits.firstByteTimeoutMs;
     sniffProtocol(socket, timeoutMs)
-      .then((protocol) => {
-        this.#silent.delete(socket);
-        return this.#serve(socket, protocol, state);
-      })
+      .then((protocol) => this.#serve(socket, protocol, state))
       .catch((error: unknown) => {
         this.#log.error("connection could not be served", { error });
         socket.destroy();
@@ -146,9 +154,14 @@ class Port {
   }
 
   async #serve(socket: Socket, protocol: FirstProtocol, state: "accepted" | "decrypted"): Promise<void> {
+    if (protocol === "tls" && state === "accepted" && this.#tls !== undefined) {
+      this.#handshakes.set(peerOf(socket), socket);
+      this.#tls.emit("connection", socket);
+      return;
+    }
+    this.#unproven.delete(socket);
     const readable = state === "decrypted" || this.#plain;
-    if (protocol === "tls" && state === "accepted" && this.#tls !== undefined) this.#tls.emit("connection", socket);
-    else if (protocol === "ttrpc" && readable) this.#serveTtrpc(socket);
+    if (protocol === "ttrpc" && readable) this.#serveTtrpc(socket);
     else if (protocol === "http2" && readable) await this.#serveGrpc(socket);
     else {
       this.#log.debug("connection closed", { reason: "nothing said that is served here", protocol });
@@ -177,4 +190,9 @@ class Port {
     this.#ttrpcConnections.add(connection);
     socket.on("close", () => this.#ttrpcConnections.delete(connection));
   }
+}
+
+/** Names the other end of a TCP connection. */
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
 }

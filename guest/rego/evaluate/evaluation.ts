@@ -121,7 +121,7 @@ export class Evaluation implements BuiltinContext {
   /** What to do with an exception of a built-in: undefined as its result, or an error to the caller. */
   builtinFailed(cause: unknown, source: Source, offset: number): undefined {
     if (cause instanceof RegexLimitError) {
-      throw new RegoLimitError(`regular expression: ${cause.message}`, 0);
+      throw new RegoLimitError("regular expression");
     }
     if (!(cause instanceof BuiltinError)) {
       throw cause;

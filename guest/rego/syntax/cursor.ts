@@ -20,11 +20,13 @@ export class TokenCursor {
   #nesting = 0;
   #retries = 0;
   readonly #maxNesting: number;
+  readonly #maxChain: number;
 
   constructor(source: Source, tokens: readonly Token[], version: "v0" | "v1", limits: Limits) {
     this.source = source;
     this.#tokens = tokens;
     this.#maxNesting = limits.maxNesting;
+    this.#maxChain = limits.maxChain;
     this.keywords = new Set(version === "v1" ? [...baseKeywords, ...futureKeywords] : baseKeywords);
   }
 
@@ -140,6 +142,13 @@ export class TokenCursor {
 
   fault(message: string, offset: number): Fault {
     return new Fault("rego_parse_error", message, offset);
+  }
+
+  /** Faults when a reference or a chain of operators has more parts than the limit. */
+  checkChain(length: number): void {
+    if (length > this.#maxChain) {
+      throw this.fault(`more than ${this.#maxChain} parts in one expression`, this.next.start);
+    }
   }
 
   /** Runs a parsing function one level deeper; faults when the text nests deeper than the limit. */

@@ -203,7 +203,8 @@ function parseInfix(cursor: TokenCursor, level: number): Term {
 
 /** Operators of this level and tighter ones after a first operand. */
 function parseInfixAfter(cursor: TokenCursor, left: Term, level: number): Term {
-  for (;;) {
+  for (let length = 0; ; length += 1) {
+    cursor.checkChain(length);
     const operator = operatorAt(cursor, level);
     if (operator === undefined) {
       return left;
@@ -232,7 +233,8 @@ function operatorAt(cursor: TokenCursor, level: number): { level: number; builti
 /** A primary term followed by `.name`, `[term]` and `(operands)`, each without a space before it. */
 export function parsePostfix(cursor: TokenCursor): Term {
   let term = parsePrimary(cursor);
-  for (;;) {
+  for (let length = 0; ; length += 1) {
+    cursor.checkChain(length);
     if (cursor.isAdjacent(".")) {
       cursor.take();
       term = extend(term, parseMemberName(cursor), cursor.previousEnd);

@@ -54,7 +54,7 @@ function parseIfBody(cursor: TokenCursor): Literal[] {
     return [parseLiteral(cursor)];
   }
   const { start } = cursor.next;
-  const block = cursor.attempt("{:", () => {
+  const block = cursor.attempt("{:,", () => {
     const body = parseBlock(cursor, "");
     if (body.length === 1 && body[0] !== undefined && isUnion(body[0])) {
       throw cursor.fault("a set comprehension", start);
@@ -76,6 +76,7 @@ function parseHead(cursor: TokenCursor, version: "v0" | "v1"): Head {
   const path: Term[] = [];
   while (cursor.isAdjacent(".") || cursor.isAdjacent("[")) {
     path.push(parsePathPart(cursor));
+    cursor.checkChain(path.length);
   }
   const parameters = cursor.isSymbol("(") ? parseParameters(cursor) : undefined;
   const member = cursor.takeKeyword("contains") ? parseTerm(cursor) : undefined;

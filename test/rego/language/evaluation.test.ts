@@ -1,0 +1,157 @@
+import { describe, expect, test } from "vitest";
+import {
+  compilePolicy,
+  formatExplanation,
+  type JsonInput,
+  RegoEvaluationError,
+  RegoLimitError,
+} from "../../../guest/rego/index.ts";
+
+function compile(rules: string) {
+  return compilePolicy([{ name: "agent_policy", text: `package agent_policy\nimport rego.v1\n${rules}\n` }]);
+}
+
+const path = "data.agent_policy.allow";
+
+describe("prints", () => {
+  const policy = compile(`allow if {
+  print("checking", input.name, input.none, ["a", 1.5, null], {"k": {1}})
+  input.name == "x"
+  print("passed")
+}`);
+
+  test("have file, line and arguments, and don't change the decision", () => {
+    const input = { name: "y" };
+    expect(policy.prints({ path, input })).toEqual([
+      'agent_policy:4: checking y <undefined> ["a", 1.5, null] {"k": {1}}',
+    ]);
+    expect(policy.evaluate({ path, input })).toEqual({ kind: "undefined" });
+    expect(policy.prints({ path, input: { name: "x" } })).toHaveLength(2);
+  });
+
+  test("are bounded", () => {
+    const loud = compile('allow if { some x in numbers.range(1, 1000); print(input.text); x < 0 }');
+    const lines = loud.prints({ path, input: { text: "z".repeat(1000) }, limits: { maxPrintLength: 5000 } });
+    expect(lines.join("").length).toBeLessThanOrEqual(5000);
+  });
+});
+
+describe("explanations", () => {
+  const policy = compile(`default allow := false
+allow if {
+  input.kind == "a"
+  some item in data.items
+  item_allowed(item)
+}
+allow if input.kind == "never"
+item_allowed(item) if item.size < 10
+item_allowed(item) if { item.name == "big"; item.owner == input.owner }`);
+  const request = (input: JsonInput) => ({ path, input, data: { items: [{ size: 50, name: "big", owner: "me" }] } });
+
+  test("name the literal that failed with its values, nearest miss first", () => {
+    const { attempts } = policy.explain(request({ kind: "a", owner: "you" }));
+    expect(attempts.map(({ line, literal, depth }) => [depth, line, literal])).toEqual([
+      [0, 7, "item_allowed(item)"],
+      [1, 11, "item.owner == input.owner"],
+      [1, 10, "item.size < 10"],
+      [0, 9, 'input.kind == "never"'],
+    ]);
+    expect(attempts[1]?.values).toEqual([
+      { name: "item.owner", value: '"me"' },
+      { name: "input.owner", value: '"you"' },
+    ]);
+    expect(attempts[0]).toMatchObject({ rule: path, file: "agent_policy", passed: 2, total: 3 });
+  });
+
+  test("of an allowed request are empty", () => {
+    const allowed = request({ kind: "a", owner: "me" });
+    expect(policy.evaluate(allowed)).toEqual({ kind: "value", value: true });
+    expect(policy.explain(allowed).attempts.filter(({ depth }) => depth > 0)).toEqual([]);
+  });
+
+  test("are bounded in number and length", () => {
+    const many = compile("allow if { some x in input.xs; bad(x, input.text) }\nbad(x, y) if { x < 0; y }");
+    const text = "t".repeat(100_000);
+    const explanation = many.explain({ path, input: { xs: Array.from({ length: 5000 }, (_, index) => index), text } });
+    expect(explanation.truncated).toBe(true);
+    expect(formatExplanation(explanation).length).toBeLessThan(200_000);
+  });
+
+  test("never throw for what the evaluation throws", () => {
+    const conflicting = compile("allow := x if some x in [1, 2]");
+    expect(() => conflicting.evaluate({ path })).toThrow(RegoEvaluationError);
+    expect(conflicting.explain({ path }).attempts).toEqual([]);
+  });
+});
+
+describe("threat 13: limits are errors, never answers", () => {
+  test("steps", () => {
+    const policy = compile("xs := numbers.range(1, 2000)\nallow if { some a in xs; some b in xs; some c in xs; a + b + c < 0 }");
+    expect(() => policy.evaluate({ path, limits: { maxSteps: 100_000 } })).toThrow(RegoLimitError);
+  });
+
+  test("a limit under a negation does not make it hold", () => {
+    const policy = compile("xs := numbers.range(1, 2000)\nallow if not any_pair\nany_pair if { some a in xs; some b in xs; a + b < 0 }");
+    expect(() => policy.evaluate({ path, limits: { maxSteps: 10_000 } })).toThrow(RegoLimitError);
+  });
+
+  test("output", () => {
+    const policy = compile("allow := [[a, b] | some a in input.xs; some b in input.xs]");
+    const input = { xs: Array.from({ length: 2000 }, (_, index) => index) };
+    expect(() => policy.evaluate({ path, input, limits: { maxOutput: 100_000 } })).toThrow(RegoLimitError);
+  });
+
+  test("text that doubles with each rule", () => {
+    const rules = Array.from({ length: 60 }, (_, index) => `r${index + 1} := concat("", [r${index}, r${index}])`);
+    const policy = compile(`r0 := "0123456789"\n${rules.join("\n")}\nallow := r60`);
+    // Longer than any text may get: no value, long before memory runs out.
+    expect(policy.evaluate({ path })).toEqual({ kind: "undefined" });
+  });
+
+  test("call depth", () => {
+    const depth = 600;
+    const rules = Array.from({ length: depth }, (_, index) => `r${index} := [r${index + 1}]`);
+    const policy = compile(`${rules.join("\n")}\nr${depth} := input.x\nallow := r0`);
+    expect(() => policy.evaluate({ path, input: { x: 1 } })).toThrow(RegoLimitError);
+  });
+
+  test("an evaluation after one that failed starts afresh", () => {
+    const policy = compile("allow if count([1 | some a in input.xs]) > 0");
+    const input = { xs: Array.from({ length: 1000 }, (_, index) => index) };
+    expect(() => policy.evaluate({ path, input, limits: { maxSteps: 10 } })).toThrow(RegoLimitError);
+    expect(policy.evaluate({ path, input })).toEqual({ kind: "value", value: true });
+  });
+});
+
+describe("the interface", () => {
+  test("strict mode makes built-in errors errors, once and again", () => {
+    const policy = compile('allow if { to_number(q) == 1 }\nq := "x"');
+    expect(policy.evaluate({ path })).toEqual({ kind: "undefined" });
+    for (let run = 0; run < 2; run += 1) {
+      expect(() => policy.evaluate({ path, strict: true })).toThrow(/eval_builtin_error/);
+    }
+  });
+
+  test("hasRule knows rules and defaults, not functions", () => {
+    const policy = compile("default allow := false\nf(x) := x\nq.r := 1");
+    expect(["data.agent_policy.allow", "data.agent_policy.q.r"].map((name) => policy.hasRule(name))).toEqual([true, true]);
+    expect(["data.agent_policy.f", "data.agent_policy.no", "data.x"].map((name) => policy.hasRule(name))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  test("a frozen input is neither changed nor needed after the evaluation", () => {
+    const policy = compile("allow := {x | some x in input.xs}");
+    const input = Object.freeze({ xs: Object.freeze([2, 1]) });
+    policy.evaluate({ path, input });
+    expect(input).toEqual({ xs: [2, 1] });
+  });
+
+  test("values of one evaluation don't show in the next", () => {
+    const policy = compile("q := input.x\nallow if q == 1");
+    expect(policy.evaluate({ path, input: { x: 1 } })).toEqual({ kind: "value", value: true });
+    expect(policy.evaluate({ path, input: { x: 2 } })).toEqual({ kind: "undefined" });
+  });
+});
