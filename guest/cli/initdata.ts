@@ -20,7 +20,7 @@ import { encodeAnnotation, unwrapInitdata } from "../initdata/encodings.ts";
 import { parseInitdata } from "../initdata/initdata.ts";
 import { maxEntryBytes } from "../initdata/limits.ts";
 import { summarizeInitdata } from "../initdata/summary.ts";
-import { compileSource } from "../policy/compile-source.ts";
+import { compilerFor } from "../policy/compile-source.ts";
 import { missingRules } from "../policy/missing-rules.ts";
 import { writeFileAtomically } from "../sys/file.ts";
 import { readInputFile } from "./input-file.ts";
@@ -140,7 +140,8 @@ async function check({ expect, platform }: Values, files: readonly string[], io:
     io.stderr("warning: no policy; the policy of the image rules, which refuses everything in production\n");
     return;
   }
-  const missing = missingRules(compileSource(policy, "policy.rego"));
+  const compile = await compilerFor(policy.kind);
+  const missing = missingRules(compile(policy, "policy.rego"));
   if (missing.length > 0) io.stderr(`warning: the policy has no rule for ${missing.join(", ")}; such requests fail\n`);
 }
 

@@ -5,7 +5,7 @@ import { formatJson, isJsonObject, type JsonObject, type JsonValue, parseJson } 
 import { silentLog } from "../core/log.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
 import { ActivePolicy } from "../policy/active-policy.ts";
-import { compileSource } from "../policy/compile-source.ts";
+import { compilerFor } from "../policy/compile-source.ts";
 import { maxPolicyBytes } from "../policy/limits.ts";
 import type { FailedAttempt, PolicySource } from "../policy/policy-engine.ts";
 import { initialDocument, PolicyState } from "../policy/policy-state.ts";
@@ -89,7 +89,8 @@ type Question = Values & { readonly policy: string; readonly request: string; re
 async function evaluate(question: Question, io: CommandIo): Promise<number> {
   const { request } = question;
   const source = await readPolicy(question.policy, io);
-  const policy = new ActivePolicy(source, { kind: "default-file", path: question.policy }, compileSource, silentLog);
+  const compile = await compilerFor(source.kind);
+  const policy = new ActivePolicy(source, { kind: "default-file", path: question.policy }, compile, silentLog);
   const input = await readObject(question.input, io);
   const document = question.state === undefined ? initialDocument : await readObject(question.state, io);
   const verdict = judge(policy, request, input, document);

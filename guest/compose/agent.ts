@@ -9,6 +9,7 @@ import type { Scope } from "../core/scope.ts";
 import { createReconnectingClient } from "../hub/index.ts";
 import type { Initdata } from "../initdata/initdata.ts";
 import { NamespaceNetwork } from "../network/namespace-network.ts";
+import { compilerFor } from "../policy/compile-source.ts";
 import { type LoadedPolicySource, readDefaultPolicy } from "../policy/default-policy.ts";
 import { PolicyGate } from "../policy/policy-gate.ts";
 import { connectTtrpc } from "../rpc/connect.ts";
@@ -49,7 +50,7 @@ const hubPollMs = 5;
  */
 export const startAgent: StartDaemon = async ({ configuration, log, scope }) => {
   const { agent } = configuration;
-  const gate = createGate(configuration, log);
+  const gate = await createGate(configuration, log);
   const paths = guestPathsOf(agent);
   const apf = readApfFile(agent);
   const [runtime, hub] = await Promise.all([
@@ -80,10 +81,11 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
   log.info("agent serves", { listen: agent.listen, policy: gate.status });
 };
 
-function createGate({ agent, provision }: Configuration, log: Log): PolicyGate {
+async function createGate({ agent, provision }: Configuration, log: Log): Promise<PolicyGate> {
   const initdata = loadProvisionedInitdata(provision.directory);
   const { policy, origin } = choosePolicy(initdata, agent);
-  return new PolicyGate({ policy, origin, debug: agent.explainToHost, log });
+  const compile = await compilerFor(policy.kind);
+  return new PolicyGate({ policy, origin, debug: agent.explainToHost, log, compile });
 }
 
 /** The initdata's policy replaces the image's completely (scenario P11). */

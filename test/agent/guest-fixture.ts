@@ -61,7 +61,8 @@ export interface FixtureOptions {
 export class GuestFixture {
   readonly root: string;
   readonly paths: GuestPaths;
-  readonly reaper = new ChildReaper();
+  // A dead helper of the runtime that nobody takes in keeps its container's process namespace from ending.
+  readonly reaper = new ChildReaper({ orphanGraceMs: 1000 });
   readonly pulled: string[] = [];
   readonly dependencies: AgentDependencies;
   destroyed = 0;

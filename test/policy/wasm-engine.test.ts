@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseJson } from "../../guest/core/json.ts";
+import { compilerFor } from "../../guest/policy/compile-source.ts";
 import { PolicyGate } from "../../guest/policy/policy-gate.ts";
 import { initialDocument } from "../../guest/policy/policy-state.ts";
 import { loadWasmPolicy } from "../../guest/policy/wasm-engine.ts";
@@ -80,7 +81,7 @@ const opaIsThere = (() => {
 })();
 
 if (!opaIsThere) console.info("skipped: opa is not on this machine (PODKEEP_OPA names its place)");
-test.skipIf(!opaIsThere)("a policy that OPA has built rules through the gate", () => {
+test.skipIf(!opaIsThere)("a policy that OPA has built rules through the gate", async () => {
   const policy = `package agent_policy
     import rego.v1
     default StartContainerRequest := false
@@ -101,6 +102,7 @@ test.skipIf(!opaIsThere)("a policy that OPA has built rules through the gate", (
     origin: { kind: "initdata" },
     debug: false,
     log: recordingLog().log,
+    compile: await compilerFor("wasm"),
   });
   const decide = decider(gate);
   expect(() => decide("StartContainer", { container_id: "c1" })).toThrow("is blocked by policy");

@@ -6,7 +6,7 @@ import type { JsonInput } from "../../../guest/rego/index.ts";
 const literals: readonly string[] = [
   "a = input.xs[_]",
   "b = input.xs[a]",
-  "some i, c in input.o",
+  "c = input.o[_]",
   "b = a + 1",
   "a > 1",
   "a != b",
@@ -17,7 +17,7 @@ const literals: readonly string[] = [
   "c = [x | x = input.xs[_]; x > a]",
   "count(c) > 0",
   "every e in input.xs { e >= 0 }",
-  "every k, v in input.o { v != a }",
+  "every k, v in input.o { v != a; k != `z` }",
   "b in {1, 2, 3}",
   "a in input.xs",
   'startswith(input.s, "a")',
@@ -36,7 +36,7 @@ const literals: readonly string[] = [
   "x = 1 with input as {}",
   'b = to_number(input.s)',
   "walk(input.o, [_, b])",
-  'print("seen", a)',
+  'print("seen", input.xs)',
 ];
 
 const helpers = `
@@ -50,11 +50,19 @@ members contains m if { some m in input.xs; m > 0 }
 keyed[k] := k + 1 if some k in input.xs
 `;
 
+/** Literals that give the head's variables a value: most bodies have them, wherever they stand. */
+const binding = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(["a = input.xs[_]", "b = a + 1"]) },
+  { weight: 2, arbitrary: fc.constant(["[a, b] = input.pairs[_]"]) },
+  { weight: 2, arbitrary: fc.constant(["a = constants[_]", "b = keyed[a]"]) },
+  { weight: 1, arbitrary: fc.constant([]) },
+);
+
 /** A body as a list of literals, without duplicates. */
-export const body: fc.Arbitrary<readonly string[]> = fc.uniqueArray(fc.constantFrom(...literals), {
-  minLength: 1,
-  maxLength: 5,
-});
+export const body: fc.Arbitrary<readonly string[]> = fc
+  .tuple(binding, fc.uniqueArray(fc.constantFrom(...literals), { minLength: 1, maxLength: 4 }))
+  .map(([bound, others]) => [...new Set([...bound, ...others])])
+  .chain((all) => fc.shuffledSubarray(all, { minLength: all.length }));
 
 const headForms = ["p if", "p := a if", "p := 7 if", "p contains a if", "p[a] := b if", "p := [a, b] if"] as const;
 
