@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { build } from "esbuild";
+import { projectRoot } from "./folders.ts";
 
 /** Output name, module and export of each command that has a file of its own in the image. */
 const bundles = [
@@ -12,22 +13,27 @@ const bundles = [
   { name: "provision", module: "./guest/compose/provision-command.ts", command: "provisionCommand" },
 ] as const;
 
-const outputFolder = process.argv[2] ?? "build";
-
-for (const { name, module, command } of bundles) {
-  await build({
-    stdin: {
-      contents: `import { ${command} } from "${module}"; import { runAsProcess } from "./guest/process.ts"; runAsProcess("${name}", ${command});`,
-      resolveDir: process.cwd(),
-      sourcefile: `${name}.ts`,
-      loader: "ts",
-    },
-    outfile: `${outputFolder}/${name}.cjs`,
-    bundle: true,
-    platform: "node",
-    target: "node26",
-    format: "cjs",
-    legalComments: "none",
-    logLevel: "warning",
-  });
+/** Writes `agent.cjs`, `hub.cjs` and `provision.cjs` to a folder. */
+export async function writeBundles(folder: string): Promise<void> {
+  for (const { name, module, command } of bundles) {
+    await build({
+      stdin: {
+        contents: `import { ${command} } from "${module}"; import { runAsProcess } from "./guest/process.ts"; runAsProcess("${name}", ${command});`,
+        resolveDir: projectRoot,
+        sourcefile: `${name}.ts`,
+        loader: "ts",
+      },
+      // Paths in comments are relative to it: the bytes don't depend on where the clone is.
+      absWorkingDir: projectRoot,
+      outfile: `${folder}/${name}.cjs`,
+      bundle: true,
+      platform: "node",
+      target: "node26",
+      format: "cjs",
+      legalComments: "none",
+      logLevel: "warning",
+    });
+  }
 }
+
+if (import.meta.main) await writeBundles(process.argv[2] ?? "build");

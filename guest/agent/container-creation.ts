@@ -72,7 +72,8 @@ export async function createContainer(
     context.signal.throwIfAborted();
     const init = await launchInit(draft, spec, dependencies);
     complete = true;
-    return new Container({ ...draft, runtime, init, process: spec.process });
+    const { id, bundle, mounts, annotations, cgroup } = draft;
+    return new Container({ id, bundle, mounts, annotations, cgroup, resources, runtime, init, process: spec.process });
   } catch (error) {
     await takeBack(draft, context);
     throw error;

@@ -32,8 +32,6 @@ export interface ContainerParts {
   /** The host's mounts and annotations, as the policy has seen them. */
   readonly mounts: readonly Mount[];
   readonly annotations: Readonly<Record<string, string>>;
-  /** True for the pause container. */
-  readonly isSandbox: boolean;
   /** Takes away everything that the container has in the guest. */
   readonly resources: AsyncDisposableStack;
 }
@@ -86,8 +84,9 @@ export class Container {
           `failed to start container: current status is: ${this.#state.kind}`,
         );
       }
-      if (onOom !== undefined) this.#oomWatch = watchOom(this.parts.cgroup, onOom);
       await this.parts.runtime.start(this.id, this.parts.bundle);
+      // The watch begins with a look at what has happened already.
+      if (onOom !== undefined) this.#oomWatch = watchOom(this.parts.cgroup, onOom);
       // It may have ended meanwhile.
       if (this.parts.init.exitCode === undefined) this.#state = { kind: "Running" };
     });

@@ -50,13 +50,14 @@ const hubPollMs = 5;
  */
 export const startAgent: StartDaemon = async ({ configuration, log, scope }) => {
   const { agent } = configuration;
-  const gate = await createGate(configuration, log);
   const paths = guestPathsOf(agent);
   const apf = readApfFile(agent);
-  const [runtime, hub] = await Promise.all([
+  // The policy last: compiling it keeps this thread busy while the others wait for programs and sockets.
+  const [runtime, hub, , gate] = await Promise.all([
     openRuntime(agent, paths, log),
     connectHub(configuration, scope),
     connectPodNetwork(apf, paths.networkNamespace, log, scope),
+    createGate(configuration, log),
   ]);
   const reaper = new ChildReaper();
   scope.add("child reaper", () => reaper.close());

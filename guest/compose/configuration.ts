@@ -39,12 +39,20 @@ export interface HubConfiguration {
   readonly imageStore: string;
 }
 
-/** Where initdata comes from and what it must be. */
+/** Where user data and initdata come from and what they must be. */
 export interface ProvisionConfiguration {
-  /** TOML file or the annotation form of it; empty: there is none. */
+  /** `auto`: the first that this machine has (docs/CONFIGURATION.md). */
+  readonly source: "auto" | "file" | "block-device" | "cidata" | "azure" | "aws" | "gcp" | "alibaba" | "none";
+  /** User data on a disk with the label `cidata`; empty: `auto` does not look for it. */
+  readonly cidata: string;
+  /** How long user data is waited for. */
+  readonly timeoutSeconds: number;
+  /** TOML file or the annotation form of it, there already; empty: there is none. */
   readonly initdata: string;
   /** Hex digest that the initdata must have; empty: whatever it has. */
   readonly expectedDigest: string;
+  /** Whether PCR 8 is extended with the digest: where there is a TPM, always, or never. */
+  readonly tpm: "auto" | "required" | "off";
   /** What was verified is written here, for the daemons. */
   readonly directory: string;
 }
@@ -82,13 +90,23 @@ export const defaultConfiguration: Configuration = {
     restFeatures: "resource",
     imageStore: "/run/kata-containers/image",
   },
-  provision: { initdata: "/run/peerpod/initdata", expectedDigest: "", directory: "/run/peerpod" },
+  provision: {
+    source: "auto",
+    cidata: "/media/cidata/user-data",
+    timeoutSeconds: 180,
+    initdata: "/run/peerpod/initdata",
+    expectedDigest: "",
+    tpm: "auto",
+    directory: "/run/peerpod",
+  },
 };
 
 /** Values that a key is limited to. */
 const choices: Readonly<Record<string, readonly string[]>> = {
   log_level: ["error", "warn", "info", "debug"],
   "agent.tls": ["required", "off"],
+  "provision.source": ["auto", "file", "block-device", "cidata", "azure", "aws", "gcp", "alibaba", "none"],
+  "provision.tpm": ["auto", "required", "off"],
   "hub.rest_features": ["resource", "attestation", "all"],
 };
 

@@ -1,76 +1,36 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Log } from "../core/log.ts";
-import { parseDigest, requireDigest } from "../initdata/digest.ts";
-import { unwrapInitdata } from "../initdata/encodings.ts";
-import { type Initdata, parseInitdata } from "../initdata/initdata.ts";
-import { summarizeInitdata } from "../initdata/summary.ts";
-import { makeDirectories, pathExists, readFileIfPresent, removeFile, writeFileAtomically } from "../sys/file.ts";
+import { makeDirectories, pathExists } from "../sys/file.ts";
 import { bringLoopbackUp } from "../sys/loopback.ts";
 import { createPersistentNamespace } from "../sys/namespace.ts";
-import type { Configuration, ProvisionConfiguration } from "./configuration.ts";
-import type { StartDaemon } from "./daemon.ts";
+import type { Configuration } from "./configuration.ts";
+import type { DaemonContext, StartDaemon } from "./daemon.ts";
+import { writeProvisionedFiles } from "./provision-files.ts";
+import { obtainHostFiles } from "./provision-host-files.ts";
+import { obtainInitdata } from "./provision-initdata.ts";
+import { type Machine, thisMachine } from "./provision-machine.ts";
+import { measureInitdata } from "./provision-measurement.ts";
+import { obtainUserData } from "./provision-user-data.ts";
 
-/** Names of what provisioning leaves for the daemons, in its directory; the reference's programs read the same. */
-export const provisionedFiles = {
-  /** The document's exact bytes; the daemons parse it again themselves. */
-  document: "initdata.toml",
-  digest: "initdata.digest",
-  attestationAgent: "aa.toml",
-  dataHub: "cdh.toml",
-  policy: "policy.rego",
-} as const;
-
-/** No initdata of any form is larger. */
-const maxInitdataBytes = 32 * 1024 * 1024;
+export { loadProvisionedInitdata } from "./provision-files.ts";
 
 /**
- * Verifies initdata, writes what the daemons need, and makes the pod's network namespace. Starts nothing; when initdata is
- * wrong nothing is written.
+ * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's network
+ * namespace. Starts nothing; when anything is wrong nothing is written.
  *
- * @throws InitdataError naming the key at fault
+ * @throws GuestError naming the key, host or file at fault
  */
-export const provision: StartDaemon = async ({ configuration, log }) => {
-  const initdata = readInitdata(configuration.provision, log);
-  writeProvisionedFiles(configuration.provision.directory, initdata);
+export const provision: StartDaemon = (context) => provisionOn(thisMachine, context);
+
+/** As {@link provision}, on a machine of the caller's. */
+export async function provisionOn(machine: Machine, { configuration, log, scope }: DaemonContext): Promise<void> {
+  const settings = configuration.provision;
+  const userData = await obtainUserData(settings, machine, log, scope.signal);
+  const initdata = obtainInitdata(settings, userData, machine.deviceDirectory, log);
+  const hostFiles = obtainHostFiles(configuration, userData);
+  await measureInitdata(initdata, settings, machine, log);
+  writeProvisionedFiles(settings.directory, { initdata, hostFiles, userData });
   makePodNetworkNamespace(configuration, log);
-};
-
-/** The initdata that provisioning verified, or undefined when the pod has none. The daemons' way to it. */
-export function loadProvisionedInitdata(directory: string): Initdata | undefined {
-  const document = readFileIfPresent(join(directory, provisionedFiles.document), maxInitdataBytes);
-  return document === undefined ? undefined : parseInitdata(document);
-}
-
-function readInitdata({ initdata: file, expectedDigest }: ProvisionConfiguration, log: Log): Initdata | undefined {
-  const bytes = file === "" ? undefined : readFileIfPresent(file, maxInitdataBytes);
-  if (bytes === undefined) {
-    // Whoever expects a digest must not get a pod without the document.
-    if (expectedDigest !== "") requireDigest(new Uint8Array(), parseDigest(expectedDigest));
-    log.warn("no initdata: the policy of the image rules", { file });
-    return undefined;
-  }
-  const initdata = parseInitdata(unwrapInitdata(bytes));
-  if (expectedDigest !== "") requireDigest(initdata.digest, parseDigest(expectedDigest));
-  log.info("initdata verified", { summary: summarizeInitdata(initdata) });
-  for (const warning of initdata.warnings) log.warn("initdata", { warning });
-  return initdata;
-}
-
-function writeProvisionedFiles(directory: string, initdata: Initdata | undefined): void {
-  makeDirectories(directory, 0o700);
-  const contents: Readonly<Record<string, Uint8Array | string | undefined>> = {
-    [provisionedFiles.attestationAgent]: initdata?.attestationAgent?.text,
-    [provisionedFiles.dataHub]: initdata?.dataHub?.text,
-    [provisionedFiles.policy]: initdata?.policy?.kind === "rego" ? initdata.policy.text : undefined,
-    [provisionedFiles.digest]: initdata && Buffer.from(initdata.digest).toString("hex"),
-    // Last: when it is there, the others are.
-    [provisionedFiles.document]: initdata?.document,
-  };
-  for (const [name, content] of Object.entries(contents)) {
-    const file = join(directory, name);
-    if (content === undefined) removeFile(file);
-    else writeFileAtomically(file, content);
-  }
 }
 
 function makePodNetworkNamespace({ agent }: Configuration, log: Log): void {

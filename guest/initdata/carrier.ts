@@ -9,11 +9,14 @@ const sectorBytes = 512;
 /** Bytes before the gzip stream: the magic, and the stream's length as unsigned 64-bit little-endian number. */
 export const carrierHeaderBytes = 16;
 
-/** Whether a device's first bytes are those of a carrier. */
+/** Whether a block device says that it is a carrier; whether it is a sound one, {@link readCarrier} finds out. */
+export function hasCarrierMagic(start: Uint8Array): boolean {
+  return magic.equals(start.subarray(0, magic.length));
+}
+
+/** Whether bytes that may as well be a text are those of a carrier. */
 export function isCarrier(start: Uint8Array): boolean {
-  return (
-    start.length >= carrierHeaderBytes && magic.equals(start.subarray(0, magic.length)) && hasPlausibleLength(start)
-  );
+  return start.length >= carrierHeaderBytes && hasCarrierMagic(start) && hasPlausibleLength(start);
 }
 
 /** A text that happens to start with the magic has no zero byte in the upper half of the length. */

@@ -58,7 +58,12 @@ function answer(fields: RegoObject, nowNs: bigint, options: CompileOptions): Val
   const texts = isArray(modules) ? modules.filter((text) => typeof text === "string") : [];
   const policy = compilePolicy(
     texts.map((text, index) => ({ name: `module-${index}`, text })),
-    { ...options, version: fields.get("rego_version") === "v0" ? "v0" : "v1", allowNondeterministic: true, allowBadPatterns: true },
+    {
+      ...options,
+      version: fields.get("rego_version") === "v0" ? "v0" : "v1",
+      allowNondeterministic: true,
+      allowBadPatterns: true,
+    },
   );
   const inputTerm = fields.get("input_term");
   const inputAnswers = typeof inputTerm === "string" ? policy.query(`input_term = ${inputTerm}`, { nowNs }) : [];

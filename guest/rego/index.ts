@@ -7,7 +7,8 @@
  */
 import type { CodeOptions } from "./compile/unit.ts";
 import type { Limits } from "./limits.ts";
-import type { JsonInput, Value } from "./value.ts";
+import type { JsonInput } from "./json-input.ts";
+import type { Value } from "./value.ts";
 
 export type { Diagnostic, DiagnosticCode, EvaluationErrorCode } from "./errors.ts";
 export { formatDiagnostic, RegoEvaluationError, RegoLimitError, RegoLoadError } from "./errors.ts";
@@ -16,7 +17,8 @@ export { formatValue } from "./format.ts";
 export { JsonError, parseJson, toJson, toJsonText } from "./json.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export { compilePolicy } from "./policy.ts";
-export { equal, fromJson, type JsonInput, RegoObject, RegoSet, type Value } from "./value.ts";
+export type { JsonInput } from "./json-input.ts";
+export { equal, fromJson, RegoObject, RegoSet, type Value } from "./value.ts";
 
 /** One policy file. */
 export interface PolicyModule {

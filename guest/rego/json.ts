@@ -1,7 +1,9 @@
 /** JSON text to values and back, exact in numbers. */
 import { defaultLimits } from "./limits.ts";
 import { NumberError, numberToText, parseNumber, toDouble } from "./number.ts";
-import { compareStrings, isArray, isNumber, type JsonInput, RegoObject, RegoSet, type Value } from "./value.ts";
+import type { JsonInput } from "./json-input.ts";
+import { compareStrings } from "./string-order.ts";
+import { isArray, isNumber, RegoObject, RegoSet, type Value } from "./value.ts";
 
 /** Text that is not JSON, or nests too deep. `offset` counts UTF-16 units. */
 export class JsonError extends Error {

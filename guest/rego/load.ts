@@ -1,7 +1,8 @@
 /** Modules to a planned policy: everything that can be wrong with it is found here. */
 
 import { checkRecursion, findConstantGroups } from "./analysis/recursion.ts";
-import { type Names, Resolver } from "./analysis/resolver.ts";
+import type { Names } from "./analysis/module-names.ts";
+import { Resolver } from "./analysis/resolver.ts";
 import { indexRules, type RuleGroup, type RuleIndex } from "./analysis/rule-groups.ts";
 import type { Builtin } from "./builtins/types.ts";
 import type { PlannedPolicy } from "./compile/program.ts";

@@ -18,12 +18,13 @@ import type {
   Explanation,
   PolicyModule,
 } from "./index.ts";
+import type { JsonInput } from "./json-input.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type LoadedPolicy, loadPolicy, planQuery } from "./load.ts";
 import { Decimal } from "./number.ts";
-import { Source } from "./syntax/source.ts";
 import { parseQueryText } from "./syntax/module-parser.ts";
-import { fromJson, type JsonInput, RegoObject, RegoSet, type Value } from "./value.ts";
+import { Source } from "./syntax/source.ts";
+import { fromJson, RegoObject, RegoSet, type Value } from "./value.ts";
 
 const allBuiltins = new Map([...builtins, ...operatorBuiltins]);
 

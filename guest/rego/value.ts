@@ -3,19 +3,11 @@
  * members may be of any type. Values are never changed once they have left the function that built them.
  */
 import { compareNumbers, Decimal, equalNumbers, fromDouble, integer, numberToText, type RegoNumber } from "./number.ts";
+import { compareStrings } from "./string-order.ts";
+import type { JsonInput, JsonRecord } from "./json-input.ts";
 
 /** Any Rego value. The absence of a value is `undefined`, which is none of these; `null` is a value. */
 export type Value = null | boolean | RegoNumber | string | readonly Value[] | RegoObject | RegoSet;
-
-/** What a caller hands in as input or data, and what `toJson` gives back: JSON with exact integers. */
-export type JsonInput =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | readonly JsonInput[]
-  | { readonly [key: string]: JsonInput };
 
 /** The name of a value's type as `type_name` gives it. */
 export type TypeName = "null" | "boolean" | "number" | "string" | "array" | "object" | "set";
@@ -159,8 +151,6 @@ export class RegoObject {
     return this.#members;
   }
 }
-
-type JsonRecord = { readonly [key: string]: JsonInput };
 
 /** A Rego set. Enumerates in Rego order. */
 export class RegoSet {
@@ -337,20 +327,6 @@ export function compare(a: Value, b: Value): number {
 
 function isNonNullArray(value: Value): value is readonly Value[] {
   return Array.isArray(value);
-}
-
-/** Order of code points, which is the order of the UTF-8 bytes and not JavaScript's own. */
-export function compareStrings(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index += 1) {
-    const x = a.charCodeAt(index);
-    const y = b.charCodeAt(index);
-    if (x !== y) {
-      // Surrogates stand for code points above U+FFFF, so they come after U+E000..U+FFFF.
-      return x >= 0xd800 && y >= 0xd800 ? ((x + 0x2000) & 0xffff) - ((y + 0x2000) & 0xffff) : x - y;
-    }
-  }
-  return a.length - b.length;
 }
 
 function compareLists(a: readonly Value[], b: readonly Value[]): number {

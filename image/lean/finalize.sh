@@ -4,7 +4,7 @@
 set -eu
 modules=$(echo "$BUILDROOT"/usr/lib/modules/*)
 kept=$(mktemp -d)
-for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel isofs cdrom sr_mod virtio_scsi; do
+for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel isofs cdrom virtio_blk; do
   find "$modules/kernel" -name "$name.ko*" -exec cp {} "$kept" \;
 done
 for file in "$kept"/*.ko.xz; do [ -e "$file" ] && xz -d "$file"; done

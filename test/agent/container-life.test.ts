@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { GuestFixture, whyNoContainers } from "./guest-fixture.ts";
 import { containerRequest, processRequest, sandboxId } from "./requests.ts";
@@ -114,6 +115,21 @@ describe.skipIf(whyNoContainers !== undefined)("life of a container", () => {
     await guest.call("SignalProcess", { container_id: "c1", exec_id: "e1", signal: 9 });
     await guest.call("WaitProcess", { container_id: "c1", exec_id: "e1" });
     expect((await exec(guest, "c1", "e1", ["echo", "again"])).stdout).toBe("again\n");
+  });
+
+  test("no descriptor stays open for processes that have come and gone", async () => {
+    await run(guest, "c1", ["sleep", "1000"]);
+    const open = (): number => readdirSync("/proc/self/fd").length;
+    await exec(guest, "c1", "e0", ["true"]);
+    const before = open();
+    for (let index = 1; index <= 5; index++) {
+      await exec(guest, "c1", "e1", ["echo", "x"]);
+      await exec(guest, "c1", "e2", ["tty"], { process: { Terminal: true } });
+      await failure(
+        guest.call("ExecProcess", { container_id: "c1", exec_id: "e3", process: processRequest(["/no/such"]) }),
+      );
+    }
+    await expect.poll(open).toBeLessThanOrEqual(before);
   });
 
   test("a program that is not there is named", async () => {

@@ -63,11 +63,9 @@ export class GuestFixture {
   readonly paths: GuestPaths;
   // A dead helper of the runtime that nobody takes in keeps its container's process namespace from ending.
   readonly reaper = new ChildReaper({ orphanGraceMs: 1000 });
-  readonly pulled: string[] = [];
   readonly dependencies: AgentDependencies;
   destroyed = 0;
   readonly #registry: MethodRegistry;
-  readonly #mountsBefore = new Set(readMountTable().map(({ mountPoint }) => mountPoint));
 
   constructor(options: FixtureOptions = {}) {
     this.root = mkdtempSync(join(tmpdir(), "pk-"));
@@ -121,16 +119,20 @@ export class GuestFixture {
     return decodeMessage(method.response, response, { unknownFields: "reject" }) as ResponseOf<Methods[Name]>;
   }
 
-  /** Ends the fixture. What the agent has left behind is the return value: mounts, control groups, processes. */
+  /** Ends the fixture. What the agent has left behind is the return value: mounts, control groups, bundles, processes. */
   async close(): Promise<string[]> {
+    // Others on the machine mount and unmount meanwhile; the agent has no business outside its directory.
     const leftMounts = readMountTable()
       .map(({ mountPoint }) => mountPoint)
-      .filter((mountPoint) => !this.#mountsBefore.has(mountPoint));
+      .filter((mountPoint) => mountPoint.startsWith(this.root));
     const left = [
       ...leftMounts.map((mountPoint) => `mount ${mountPoint}`),
       ...controlGroups(this.paths.cgroupParent).map((directory) => `cgroup ${directory}`),
       ...readdirSync(this.paths.runtimeState).map((name) => `runtime record ${name}`),
       ...readdirSync(this.paths.namespaces).map((name) => `namespace ${name}`),
+      ...readdirSync(this.paths.base).flatMap((name) =>
+        ["shared", "sandbox"].includes(name) ? [] : [`bundle ${name}`],
+      ),
       ...processesNaming(this.root).map((command) => `process ${command}`),
     ];
     for (const mountPoint of leftMounts.reverse()) unmount(mountPoint, { lazy: true });
@@ -143,7 +145,6 @@ export class GuestFixture {
   #imagePuller(): ImagePuller {
     return {
       pullImage: async (reference, bundlePath) => {
-        this.pulled.push(reference);
         if (!reference.startsWith("busybox")) throw new GuestError("not-found", `no such image: ${reference}`);
         for (const name of ["rootfs", "upper", "work"]) mkdirSync(join(bundlePath, name));
         const layers = `lowerdir=${join(this.root, "image")},upperdir=${join(bundlePath, "upper")},workdir=${join(bundlePath, "work")}`;
@@ -165,30 +166,14 @@ function gateOf(refuse: FixtureOptions["refuse"]): Gate {
   };
 }
 
+const applets = "sh cat sleep true false echo head dd id mount ls stty tty yes hostname env kill ps test mknod".split(
+  " ",
+);
+
 function makeImage(directory: string): void {
   for (const name of ["bin", "proc", "sys", "dev", "tmp", "etc"]) mkdirSync(join(directory, name), { recursive: true });
   copyFileSync("/bin/busybox", join(directory, "bin/busybox"));
-  for (const applet of [
-    "sh",
-    "cat",
-    "sleep",
-    "true",
-    "false",
-    "echo",
-    "head",
-    "dd",
-    "id",
-    "mount",
-    "ls",
-    "stty",
-    "tty",
-    "yes",
-    "hostname",
-    "env",
-    "kill",
-    "ps",
-    "test",
-  ]) {
+  for (const applet of applets) {
     linkSync(join(directory, "bin/busybox"), join(directory, "bin", applet));
   }
   writeFileSync(join(directory, "etc/passwd"), "root:x:0:0::/root:/bin/sh\n");

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CreateContainerRequest } from "../../guest/rpc/messages/agent.ts";
@@ -292,6 +292,7 @@ describe.skipIf(whyNoContainers !== undefined)("hostile containers, with a polic
     expect((await refused({ ...request, storages: [{ ...image, driver: "local" }] })).code).toBe("permission-denied");
     mkdirSync(join(guest.paths.base, "victim/rootfs"), { recursive: true });
     expect((await refused(request)).code).toBe("already-exists");
+    rmSync(join(guest.paths.base, "victim"), { recursive: true });
   });
 
   test("threat 39: storage and spec have to agree on what is the sandbox container", async () => {

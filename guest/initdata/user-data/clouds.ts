@@ -2,6 +2,33 @@ import { messageOf } from "../../core/errors.ts";
 import { maxAwsUserDataBytes, maxAzureUserDataBytes, maxUserDataBytes, tokenTimeoutMs } from "./limits.ts";
 import { decodeBody, fetchBody, type MetadataAccess, type UserDataSource } from "./source.ts";
 
+/** The clouds whose metadata services are known. */
+export const cloudNames = ["azure", "aws", "gcp", "alibaba"] as const;
+
+/** One of {@link cloudNames}. */
+export type CloudName = (typeof cloudNames)[number];
+
+const sources: Readonly<Record<CloudName, (origin?: string) => UserDataSource>> = {
+  azure: azureSource,
+  aws: awsSource,
+  gcp: gcpSource,
+  alibaba: alibabaSource,
+};
+
+/** Whether the text is the name of a cloud. */
+export function isCloudName(text: string): text is CloudName {
+  return cloudNames.some((name) => name === text);
+}
+
+/**
+ * A cloud's metadata service.
+ *
+ * @param origin such as `http://127.0.0.1:8080`; where the cloud has it when absent
+ */
+export function cloudSource(name: CloudName, origin?: string): UserDataSource {
+  return sources[name](origin);
+}
+
 /** The address that Azure and Amazon give their metadata services. */
 const linkLocal = "http://169.254.169.254";
 
@@ -9,7 +36,7 @@ const linkLocal = "http://169.254.169.254";
 const base64Bytes = (bytes: number) => Math.ceil(bytes * 1.4);
 
 /** Azure: `userData` of the VM, base64. */
-export function azureSource(origin = linkLocal): UserDataSource {
+function azureSource(origin = linkLocal): UserDataSource {
   const url = `${origin}/metadata/instance/compute/userData?api-version=2021-01-01&format=text`;
   return {
     name: "azure",
@@ -21,7 +48,7 @@ export function azureSource(origin = linkLocal): UserDataSource {
 }
 
 /** Google: metadata `user-data` of the instance, base64. */
-export function gcpSource(origin = "http://metadata.google.internal"): UserDataSource {
+function gcpSource(origin = "http://metadata.google.internal"): UserDataSource {
   const url = `${origin}/computeMetadata/v1/instance/attributes/user-data`;
   return {
     name: "gcp",
@@ -33,13 +60,13 @@ export function gcpSource(origin = "http://metadata.google.internal"): UserDataS
 }
 
 /** Alibaba: the instance's user data, plain. */
-export function alibabaSource(origin = "http://100.100.100.200"): UserDataSource {
+function alibabaSource(origin = "http://100.100.100.200"): UserDataSource {
   const url = `${origin}/latest/user-data`;
   return { name: "alibaba", fetch: (access) => fetchBody(access, { url }, maxUserDataBytes) };
 }
 
 /** Amazon: the instance's user data, plain, by a session token where the service gives one. */
-export function awsSource(origin = linkLocal): UserDataSource {
+function awsSource(origin = linkLocal): UserDataSource {
   const url = `${origin}/latest/user-data`;
   return {
     name: "aws",

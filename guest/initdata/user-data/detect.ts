@@ -1,5 +1,4 @@
-import { alibabaSource, awsSource, azureSource, gcpSource } from "./clouds.ts";
-import type { UserDataSource } from "./source.ts";
+import type { CloudName } from "./clouds.ts";
 
 /** What the machine says of itself (/sys/class/dmi/id); the host could say anything, but only its own user data is at stake. */
 export interface MachineIdentity {
@@ -13,18 +12,18 @@ export interface MachineIdentity {
 const azureChassisTag = "7783-7084-3265-9085-8269-3286-77";
 
 /**
- * The metadata service to ask, by what the machine says of itself (spec/userdata.md 3.1). A `cidata` disk goes before all of
+ * The cloud whose metadata service is to be asked, by what the machine says of itself (spec/userdata.md 3.1). A `cidata` disk goes before all of
  * these and is the caller's to look for: libvirt, IBM VPC, Docker and own machines bring user data that way.
  *
  * Unlike the reference no network is needed to find out, so a network that comes up late is no reason to go on without user data.
  *
  * @returns undefined on any other machine: there is no user data then
  */
-export function detectCloud({ vendor, chassisTag }: MachineIdentity): UserDataSource | undefined {
+export function detectCloud({ vendor, chassisTag }: MachineIdentity): CloudName | undefined {
   const name = vendor.trim();
-  if (name === "Microsoft Corporation" && chassisTag.trim() === azureChassisTag) return azureSource();
-  if (name === "Amazon EC2") return awsSource();
-  if (name === "Google") return gcpSource();
-  if (name === "Alibaba Cloud") return alibabaSource();
+  if (name === "Microsoft Corporation" && chassisTag.trim() === azureChassisTag) return "azure";
+  if (name === "Amazon EC2") return "aws";
+  if (name === "Google") return "gcp";
+  if (name === "Alibaba Cloud") return "alibaba";
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { describeFailure, GuestError } from "../../core/errors.ts";
-import { fetchDeadlineMs, firstDelayMs, lastDelayMs } from "./limits.ts";
+import { GuestError } from "../../core/errors.ts";
+import { firstDelayMs, lastDelayMs } from "./limits.ts";
 import type { MetadataAccess, UserDataSource } from "./source.ts";
 import { UserDataError } from "./user-data-error.ts";
 
@@ -12,41 +12,41 @@ export interface FetchClock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-const systemClock: FetchClock = {
+/** The clock of this machine. */
+export const systemClock: FetchClock = {
   now: () => performance.now(),
   sleep: (ms, signal) => wait(ms, undefined, { signal }),
 };
 
 /**
- * Gets user data once, trying again while the network or the service isn't ready: each second at first, each five seconds
- * later, for three minutes. What has come whole is not asked for again, whatever is in it.
+ * Gets user data once, trying again while the network or the service isn't ready: after a second at first, every five seconds
+ * later. What has come whole is not asked for again, whatever is in it.
  *
+ * @param limits how long all attempts together may take
  * @returns the cloud-config document, empty when there is none
  * @throws UserDataError when what came can't be used; GuestError `unavailable` with the last failure when the time is over
  */
 export async function fetchUserData(
   source: UserDataSource,
   access: MetadataAccess,
-  clock: FetchClock = systemClock,
+  limits: { readonly deadlineMs: number; readonly clock: FetchClock },
 ): Promise<Uint8Array> {
-  const deadline = clock.now() + fetchDeadlineMs;
-  const signal = AbortSignal.any([access.signal, AbortSignal.timeout(fetchDeadlineMs)]);
-  for (
-    let delayMs = firstDelayMs, attempt = 1;
-    ;
-    delayMs = Math.min(delayMs + firstDelayMs, lastDelayMs), attempt += 1
-  ) {
+  const { deadlineMs, clock } = limits;
+  const deadline = clock.now() + deadlineMs;
+  const signal = AbortSignal.any([access.signal, AbortSignal.timeout(deadlineMs)]);
+  for (let delayMs = firstDelayMs, attempt = 1; ; attempt += 1) {
     try {
       return await source.fetch({ ...access, signal });
     } catch (error) {
       access.signal.throwIfAborted();
       if (error instanceof UserDataError) throw error;
       if (clock.now() + delayMs >= deadline) {
-        const problem = `user data: no answer from ${source.name} after ${attempt} attempts: ${describeFailure(error)}`;
+        const problem = `user data: ${source.name} has given none in ${deadlineMs / 1000} s (attempts: ${attempt})`;
         throw new GuestError("unavailable", problem, { cause: error });
       }
-      access.log.warn("user data not there yet", { source: source.name, attempt, error: describeFailure(error) });
+      access.log.warn("user data not there yet", { source: source.name, attempt, error });
     }
     await clock.sleep(delayMs, access.signal);
+    delayMs = Math.min(delayMs + firstDelayMs, lastDelayMs);
   }
 }

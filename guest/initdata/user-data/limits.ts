@@ -10,9 +10,6 @@ export const maxAzureUserDataBytes = 48 * 1024;
 /** Entries of `write_files`. */
 export const maxFiles = 32;
 
-/** How long all attempts together may take. */
-export const fetchDeadlineMs = 180_000;
-
 /** One request to a metadata service, and the one for Amazon's session token. */
 export const requestTimeoutMs = 10_000;
 export const tokenTimeoutMs = 5_000;

@@ -27,13 +27,13 @@ export interface UserDataSource {
 /**
  * The body of a metadata service's answer. Status 200 is the only success.
  *
- * @throws UserDataError when it is too long; Error for another status
+ * @throws UserDataError when it is too long; Error for another status, a redirect among them
  */
 export async function fetchBody(access: MetadataAccess, request: HttpRequest, maxBytes: number): Promise<Uint8Array> {
   const response = await access.http.request({ timeoutMs: requestTimeoutMs, signal: access.signal, ...request });
   if (response.status !== 200) {
     response.discard();
-    throw new Error(`${String(request.url)} answers ${response.status}`);
+    throw new Error(`${String(request.url)} answers ${response.status}${explain(response.status)}`);
   }
   const declared = Number(response.headers.get("content-length") ?? 0);
   if (declared > maxBytes) {
@@ -57,6 +57,11 @@ export function decodeBody(body: Uint8Array): Uint8Array {
   const document = decodeBase64(Buffer.from(body).toString("latin1"));
   if (document === undefined) throw new UserDataError("not standard base64");
   return document;
+}
+
+function explain(status: number): string {
+  if (status === 404) return " (the VM has no user data, or not yet)";
+  return status >= 300 && status < 400 ? " (redirects are not followed)" : "";
 }
 
 function isOverLimit(error: unknown): boolean {

@@ -1,6 +1,4 @@
 /** Names to what they mean: locals, documents, rules, functions (spec/rego-language.md 2.4). */
-import type { Builtin } from "../builtins/types.ts";
-import { compileRegex, RegexSyntaxError } from "../regex/index.ts";
 import { Fault, type Span } from "../syntax/source.ts";
 import type {
   Branch,
@@ -13,6 +11,7 @@ import type {
   Term,
   VariableTerm,
 } from "../syntax/tree.ts";
+import { arityOf, constantPath, ModuleNames, type Names } from "./module-names.ts";
 import { declaredNames, mentionedVariables, patternVariables, variablesOf } from "./mentioned-names.ts";
 import type {
   Callee,
@@ -24,16 +23,8 @@ import type {
   ResolvedRule,
   ResolvedTerm,
 } from "./resolved.ts";
-import type { DocumentNode, GroupedRule, RuleGroup, RuleIndex } from "./rule-groups.ts";
+import type { GroupedRule } from "./rule-groups.ts";
 import { Scope, SlotCounter } from "./scope.ts";
-
-/** What names may mean outside a rule. */
-export interface Names {
-  readonly rules: RuleIndex;
-  readonly builtins: ReadonlyMap<string, Builtin>;
-  readonly allowNondeterministic: boolean;
-  readonly allowBadPatterns: boolean;
-}
 
 /** A variable of a query whose values make the answer. */
 export interface QueryColumn {
@@ -41,48 +32,21 @@ export interface QueryColumn {
   readonly term: ResolvedTerm;
 }
 
-/** Which operand of a built-in is a pattern. */
-const patternOperands: ReadonlyMap<string, number> = new Map([
-  ["re_match", 0],
-  ["regex.find_all_string_submatch_n", 0],
-  ["regex.find_n", 0],
-  ["regex.match", 0],
-  ["regex.replace", 1],
-  ["regex.split", 0],
-]);
-
 /** Functions of the language itself that are not called like built-ins. */
 const printNames = new Set(["print", "internal.print"]);
 
 /** Resolves the rules of one module. `report` gets the faults; a rule with a fault has no result. */
 export class Resolver {
-  readonly #names: Names;
+  readonly #names: ModuleNames;
   readonly #module: ModuleTree;
   readonly #report: (fault: Fault) => void;
-  /** Paths by name: imports and the rules of the package. */
-  readonly #globals = new Map<string, readonly string[]>();
   #slots = new SlotCounter();
   #faults = 0;
 
   constructor(names: Names, module: ModuleTree, report: (fault: Fault) => void) {
-    this.#names = names;
+    this.#names = new ModuleNames(names, module, report);
     this.#module = module;
     this.#report = report;
-    for (const name of names.rules.namesByPackage.get(module.packagePath.join("/")) ?? []) {
-      this.#globals.set(name, ["data", ...module.packagePath, name]);
-    }
-    this.#addImports();
-  }
-
-  #addImports(): void {
-    const seen = new Set<string>();
-    for (const tree of this.#module.imports) {
-      if (this.#module.version === "v1" && seen.has(tree.alias)) {
-        this.#report(new Fault("rego_compile_error", `import ${tree.alias}: the name is imported twice`, tree.start));
-      }
-      seen.add(tree.alias);
-      this.#globals.set(tree.alias, tree.path);
-    }
   }
 
   /** Resolves one rule. Undefined when it has a fault, which has been reported. */
@@ -163,9 +127,9 @@ export class Resolver {
   #body(body: readonly Literal[], headTerms: readonly Term[], scope: Scope): ResolvedLiteral[] {
     const declared = declaredNames(body);
     scope.expect(declared);
-    const isFunction = (value: Term): boolean => this.#functionNamed(value, scope) !== undefined;
+    const isFunction = (value: Term): boolean => this.#names.functionNamed(value, scope) !== undefined;
     for (const variable of [...mentionedVariables(body, isFunction), ...variablesOf(headTerms)]) {
-      if (!declared.has(variable.name) && scope.find(variable.name) === undefined && !this.#isGlobal(variable.name)) {
+      if (!declared.has(variable.name) && scope.find(variable.name) === undefined && !this.#names.isGlobal(variable.name)) {
         scope.add(variable);
       }
     }
@@ -194,10 +158,6 @@ export class Resolver {
     for (const { name, start } of scope.unused()) {
       this.#fault(new Fault("rego_compile_error", `variable ${name} is declared and never used`, start));
     }
-  }
-
-  #isGlobal(name: string): boolean {
-    return this.#globals.has(name) || name === "input" || name === "data";
   }
 
   #literal(literal: Literal, scope: Scope): ResolvedLiteral {
@@ -291,11 +251,11 @@ export class Resolver {
       return { kind: "test", term: this.#term(term, scope) };
     }
     const name = term.operator.join(".");
-    if (printNames.has(name) && !this.#globals.has(name)) {
+    if (printNames.has(name) && this.#names.pathOf(name) === undefined) {
       return { kind: "print", operands: term.operands.map((operand) => this.#printOperand(operand, scope)) };
     }
     const [first, second] = term.operands;
-    if (first !== undefined && second !== undefined && term.operands.length === 2 && !this.#globals.has(name)) {
+    if (first !== undefined && second !== undefined && term.operands.length === 2 && this.#names.pathOf(name) === undefined) {
       if (name === "eq") {
         return { kind: "unify", left: this.#term(first, scope), right: this.#term(second, scope) };
       }
@@ -303,7 +263,7 @@ export class Resolver {
         return this.#assignment(first, second, scope);
       }
     }
-    const callee = this.#callee(term, scope);
+    const callee = this.#names.callee(term, scope);
     const last = term.operands.at(-1);
     if (last !== undefined && term.operands.length === arityOf(callee) + 1) {
       const call = this.#call(callee, { ...term, operands: term.operands.slice(0, -1) }, scope);
@@ -338,7 +298,7 @@ export class Resolver {
         return { kind: "object", members, start, end };
       }
       case "call":
-        return this.#call(this.#callee(term, scope), term, scope);
+        return this.#call(this.#names.callee(term, scope), term, scope);
       case "comprehension":
         return this.#comprehension(term, scope);
       case "template":
@@ -377,7 +337,7 @@ export class Resolver {
     if (local !== undefined) {
       return { kind: "local", local, start, end };
     }
-    const path = this.#globals.get(name);
+    const path = this.#names.pathOf(name);
     if (path !== undefined) {
       scope.noteOutside(name);
       return this.#global(path, term);
@@ -412,59 +372,8 @@ export class Resolver {
       throw new Fault("rego_type_error", message, term.start);
     }
     const operands = term.operands.map((operand) => this.#term(operand, scope));
-    if (callee.kind === "builtin") {
-      this.#checkPattern(callee.builtin.name, operands);
-    }
+    this.#names.checkPattern(callee, operands);
     return { kind: "call", callee, operands, start: term.start, end: term.end };
-  }
-
-  /** A constant pattern that is wrong would make its expression undefined, and `not` of it hold: refused instead. */
-  #checkPattern(name: string, operands: readonly ResolvedTerm[]): void {
-    const pattern = operands[patternOperands.get(name) ?? -1];
-    if (this.#names.allowBadPatterns || pattern?.kind !== "constant" || typeof pattern.value !== "string") {
-      return;
-    }
-    try {
-      compileRegex(pattern.value);
-    } catch (cause) {
-      if (!(cause instanceof RegexSyntaxError)) {
-        throw cause;
-      }
-      throw new Fault("rego_compile_error", cause.message, pattern.start);
-    }
-  }
-
-  #callee(term: CallTerm, scope: Scope): Callee {
-    const callee = this.#findCallee(term.operator, scope, term.isInfix);
-    if (callee === undefined) {
-      throw new Fault("rego_type_error", `undefined function ${term.operator.join(".")}`, term.start);
-    }
-    if (callee.kind === "builtin") {
-      this.#checkBuiltin(callee.builtin, term.start);
-    }
-    return callee;
-  }
-
-  #checkBuiltin(builtin: Builtin, offset: number): void {
-    if (builtin.deprecated === true && this.#module.version === "v1") {
-      throw new Fault("rego_type_error", `built-in ${builtin.name} is deprecated: v1 does not have it`, offset);
-    }
-    if (builtin.nondeterministic === true && !this.#names.allowNondeterministic) {
-      const message = `built-in ${builtin.name} is not available: decisions depend on policy, state and request alone`;
-      throw new Fault("rego_type_error", message, offset);
-    }
-  }
-
-  #findCallee(operator: readonly string[], scope: Scope | undefined, isInfix: boolean): Callee | undefined {
-    const [first = "", ...rest] = operator;
-    const isLocal = scope?.find(first) !== undefined;
-    const path = this.#globals.get(first) ?? (first === "data" ? ["data"] : undefined);
-    if (!isInfix && !isLocal && path?.[0] === "data") {
-      const group = groupAt(this.#names.rules.root, [...path.slice(1), ...rest]);
-      return group !== undefined && isFunction(group) ? { kind: "function", group } : undefined;
-    }
-    const builtin = this.#names.builtins.get(operator.join("."));
-    return builtin === undefined || isLocal ? undefined : { kind: "builtin", builtin };
   }
 
   #replacement({ target, value, start }: Replacement, scope: Scope): ResolvedReplacement {
@@ -472,12 +381,12 @@ export class Resolver {
     if (names === undefined) {
       throw new Fault("rego_type_error", `"with" replaces input, data or a function, by a constant path`, start);
     }
-    const callee = this.#findCallee(names, undefined, false);
+    const callee = this.#names.findCallee(names, undefined, false);
     if (callee !== undefined) {
       return { kind: "function", replaced: callee, value: this.#mock(value, scope) };
     }
     const [first = "", ...rest] = names;
-    const path = [...(this.#globals.get(first) ?? [first]), ...rest];
+    const path = [...(this.#names.pathOf(first) ?? [first]), ...rest];
     const [root] = path;
     if (root !== "input" && root !== "data") {
       throw new Fault("rego_type_error", `"with" can't replace ${names.join(".")}: it is not known`, start);
@@ -487,13 +396,7 @@ export class Resolver {
 
   /** The value of a replaced function: another function, or the value of a term. */
   #mock(value: Term, scope: Scope): ResolvedTerm | Callee {
-    return this.#functionNamed(value, scope) ?? this.#term(value, scope);
-  }
-
-  /** The function that the term is the name of. */
-  #functionNamed(term: Term, scope: Scope): Callee | undefined {
-    const names = constantPath(term.kind === "reference" ? [term.head, ...term.path] : [term]);
-    return names === undefined ? undefined : this.#findCallee(names, scope, false);
+    return this.#names.functionNamed(value, scope) ?? this.#term(value, scope);
   }
 
   #checkShadowing({ name, start }: VariableTerm): void {
@@ -501,37 +404,4 @@ export class Resolver {
       throw new Fault("rego_compile_error", `a variable must not be named ${name}`, start);
     }
   }
-}
-
-/** Without parameters, `f() := 1` is a complete rule that can be called too. */
-function isFunction(group: RuleGroup): boolean {
-  return group.kind === "function" || group.rules.some((rule) => rule.tree.parameters !== undefined);
-}
-
-function arityOf(callee: Callee): number {
-  return callee.kind === "builtin" ? callee.builtin.arity : callee.group.arity;
-}
-
-/** The names of a path that starts with a name and goes on with constant strings. */
-function constantPath([head, ...rest]: readonly Term[]): string[] | undefined {
-  if (head?.kind !== "variable") {
-    return undefined;
-  }
-  const names = [head.name];
-  for (const part of rest) {
-    if (part.kind !== "constant" || typeof part.value !== "string") {
-      return undefined;
-    }
-    names.push(part.value);
-  }
-  return names;
-}
-
-/** The group whose path is exactly this. */
-export function groupAt(root: DocumentNode, path: readonly string[]): RuleGroup | undefined {
-  let node: DocumentNode | undefined = root;
-  for (const name of path) {
-    node = node?.children.get(name);
-  }
-  return node?.group;
 }

@@ -4,7 +4,8 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { integer } from "../number.ts";
-import { fromJson, type JsonInput, RegoObject, type Value } from "../value.ts";
+import type { JsonInput } from "../json-input.ts";
+import { fromJson, RegoObject, type Value } from "../value.ts";
 import { DerError, type NameAttribute, readDer, readDerAll, readDerInside, readDerName } from "./der.ts";
 import { maxParsedTextLength } from "./limits.ts";
 import { builtin, chargeText, string, valueError } from "./operands.ts";

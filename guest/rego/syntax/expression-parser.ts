@@ -1,9 +1,14 @@
-/** Terms, expressions and bodies (spec/rego-language.md 2.2). */
+/**
+ * Terms (spec/rego-language.md 2.2). Terms contain collections, which contain bodies, which contain terms: the three
+ * parsers of these files call each other.
+ */
 import { negate } from "../number.ts";
-import { RegoObject, RegoSet, type Value } from "../value.ts";
+import { RegoSet, type Value } from "../value.ts";
+import { parseArray, parseBraces } from "./collection-parser.ts";
 import type { TokenCursor } from "./cursor.ts";
 import type { Token } from "./lexer.ts";
-import type { Expression, Literal, Replacement, Term, VariableTerm } from "./tree.ts";
+import { parseLiteral } from "./literal-parser.ts";
+import type { Term } from "./tree.ts";
 
 /** Operators by how tightly they bind, and the built-ins that they stand for. `in` is read apart. */
 const operators: ReadonlyMap<string, { readonly level: number; readonly builtin: string }> = new Map([
@@ -21,86 +26,13 @@ const operators: ReadonlyMap<string, { readonly level: number; readonly builtin:
   ["/", { level: 6, builtin: "div" }],
   ["%", { level: 6, builtin: "rem" }],
 ]);
-const membershipLevel = 1;
-const comparisonLevel = 2;
-
-/** Literals up to (not including) the closing symbol or the end of the text. At least one. */
-export function parseQuery(cursor: TokenCursor, closing: "}" | "]" | "end"): Literal[] {
-  const literals: Literal[] = [];
-  for (;;) {
-    while (cursor.takeSymbol(";")) {
-      // Empty literals mean nothing.
-    }
-    if (cursor.isSymbol(closing) || cursor.isAtEnd()) {
-      if (literals.length === 0) {
-        throw cursor.unexpected("an expression");
-      }
-      return literals;
-    }
-    literals.push(parseLiteral(cursor));
-    const isSeparated = cursor.isSymbol(";") || cursor.isSymbol(closing) || cursor.next.startsLine;
-    if (!isSeparated && !cursor.isAtEnd()) {
-      throw cursor.unexpected('";" or a new line');
-    }
-  }
-}
-
-/** `{ query }` */
-export function parseBlock(cursor: TokenCursor, purpose: string): Literal[] {
-  cursor.expectSymbol("{", purpose);
-  const body = cursor.nested(() => parseQuery(cursor, "}"));
-  cursor.expectSymbol("}", "to close the body");
-  return body;
-}
-
-/** One literal with its `with` modifiers. */
-export function parseLiteral(cursor: TokenCursor): Literal {
-  const start = cursor.next.start;
-  const expression = parseLiteralExpression(cursor);
-  const replacements: Replacement[] = [];
-  while (cursor.isKeyword("with")) {
-    replacements.push(parseReplacement(cursor));
-  }
-  return { expression, replacements, start, end: cursor.previousEnd };
-}
-
-function parseReplacement(cursor: TokenCursor): Replacement {
-  const { start } = cursor.take();
-  const target = parsePostfix(cursor);
-  if (!cursor.takeKeyword("as")) {
-    throw cursor.unexpected('"as" after the target of "with"');
-  }
-  const value = parseTerm(cursor);
-  const path = target.kind === "reference" ? [target.head, ...target.path] : [target];
-  return { target: path, value, start, end: cursor.previousEnd };
-}
-
-function parseLiteralExpression(cursor: TokenCursor): Expression {
-  if (cursor.takeKeyword("some")) {
-    return parseSome(cursor);
-  }
-  if (cursor.takeKeyword("every")) {
-    return parseEvery(cursor);
-  }
-  if (cursor.takeKeyword("not")) {
-    return { kind: "not", expression: cursor.nested(() => parseStatement(cursor)) };
-  }
-  return parseStatement(cursor);
-}
-
-function parseStatement(cursor: TokenCursor): Expression {
-  const left = parseMembership(cursor);
-  if (cursor.takeSymbol(":=")) {
-    return { kind: "assign", target: left, value: parseMembership(cursor) };
-  }
-  if (cursor.takeSymbol("=")) {
-    return { kind: "unify", left, right: parseMembership(cursor) };
-  }
-  return { kind: "term", term: left };
-}
+/** Of `in`. */
+export const membershipLevel = 1;
+/** Of `==` and the like: what is tighter than `in`. */
+export const comparisonLevel = 2;
 
 /** A term, or `key, value in domain` where a comma can't mean anything else. */
-function parseMembership(cursor: TokenCursor): Term {
+export function parseMembership(cursor: TokenCursor): Term {
   const first = parseTerm(cursor);
   if (!cursor.isSymbol(",") || !cursor.keywords.has("in")) {
     return first;
@@ -128,51 +60,6 @@ function withKey(key: Term, membership: Term): Term | undefined {
     : { ...membership, operands: [inner, ...rest], start: key.start };
 }
 
-function parseSome(cursor: TokenCursor): Expression {
-  const terms: Term[] = [];
-  do {
-    terms.push(parseInfix(cursor, comparisonLevel));
-  } while (cursor.takeSymbol(","));
-  const [first, second] = terms;
-  if (cursor.takeKeyword("in")) {
-    const domain = parseTerm(cursor);
-    if (first === undefined || terms.length > 2) {
-      throw cursor.fault('"some … in" takes a value, or a key and a value', domain.start);
-    }
-    return second === undefined
-      ? { kind: "some", value: first, domain }
-      : { kind: "some", key: first, value: second, domain };
-  }
-  const names = terms.map((term) => {
-    if (term.kind !== "variable") {
-      throw cursor.fault('expected a variable after "some"', term.start);
-    }
-    return term;
-  });
-  return { kind: "declare", names };
-}
-
-function parseEvery(cursor: TokenCursor): Expression {
-  let key: VariableTerm | undefined;
-  let value = parseVariable(cursor);
-  if (cursor.takeSymbol(",")) {
-    key = value;
-    value = parseVariable(cursor);
-  }
-  if (!cursor.takeKeyword("in")) {
-    throw cursor.unexpected('"in" after the variables of "every"');
-  }
-  const domain = parseTerm(cursor);
-  const body = parseBlock(cursor, 'to open the body of "every"');
-  return key === undefined ? { kind: "every", value, domain, body } : { kind: "every", key, value, domain, body };
-}
-
-function parseVariable(cursor: TokenCursor): VariableTerm {
-  const start = cursor.next.start;
-  const name = cursor.expectName("a variable");
-  return { kind: "variable", name, start, end: cursor.previousEnd };
-}
-
 /** Any term, operators included. */
 export function parseTerm(cursor: TokenCursor): Term {
   return parseDatum(cursor) ?? parseCompoundTerm(cursor);
@@ -197,12 +84,12 @@ function parseCompoundTerm(cursor: TokenCursor): Term {
   return cursor.nested(() => parseInfix(cursor, membershipLevel));
 }
 
-function parseInfix(cursor: TokenCursor, level: number): Term {
+export function parseInfix(cursor: TokenCursor, level: number): Term {
   return parseInfixAfter(cursor, parsePostfix(cursor), level);
 }
 
 /** Operators of this level and tighter ones after a first operand. */
-function parseInfixAfter(cursor: TokenCursor, left: Term, level: number): Term {
+export function parseInfixAfter(cursor: TokenCursor, left: Term, level: number): Term {
   for (let length = 0; ; length += 1) {
     cursor.checkChain(length);
     const operator = operatorAt(cursor, level);
@@ -380,102 +267,6 @@ function parseNegative(cursor: TokenCursor, start: number): Term {
   }
   cursor.take();
   return { kind: "constant", value: negate(token.value), start, end: token.end };
-}
-
-function parseArray(cursor: TokenCursor, start: number): Term {
-  if (cursor.takeSymbol("]")) {
-    return { kind: "constant", value: [], start, end: cursor.previousEnd };
-  }
-  const head = parsePostfix(cursor);
-  const body = parseComprehensionBody(cursor, "]");
-  if (body !== undefined) {
-    return { kind: "comprehension", shape: "array", value: head, body, start, end: cursor.previousEnd };
-  }
-  const items = parseList(cursor, "]", parseInfixAfter(cursor, head, membershipLevel));
-  const place = { start, end: cursor.previousEnd };
-  const values = constantValues(items);
-  return values === undefined ? { kind: "array", items, ...place } : { kind: "constant", value: values, ...place };
-}
-
-/**
- * `| query` and the closing symbol, after a comprehension's head. Undefined when there is none: no `|`, or what
- * follows it is an operand of a union and the next element of a list, `[a | b, c]`. A head with an operator of its own
- * needs parentheses, as in OPA.
- */
-function parseComprehensionBody(cursor: TokenCursor, closing: "]" | "}"): Literal[] | undefined {
-  if (!cursor.isSymbol("|")) {
-    return undefined;
-  }
-  return cursor.attempt(",", () => {
-    cursor.take();
-    const body = parseQuery(cursor, closing);
-    cursor.expectSymbol(closing, "to close the comprehension");
-    return body;
-  });
-}
-
-function parseBraces(cursor: TokenCursor, start: number): Term {
-  if (cursor.takeSymbol("}")) {
-    return { kind: "constant", value: new RegoObject(), start, end: cursor.previousEnd };
-  }
-  const head = parsePostfix(cursor);
-  const body = parseComprehensionBody(cursor, "}");
-  if (body !== undefined) {
-    return { kind: "comprehension", shape: "set", value: head, body, start, end: cursor.previousEnd };
-  }
-  const first = parseInfixAfter(cursor, head, membershipLevel);
-  if (cursor.takeSymbol(":")) {
-    return parseObject(cursor, start, first);
-  }
-  const items = parseList(cursor, "}", first);
-  const place = { start, end: cursor.previousEnd };
-  const values = constantValues(items);
-  return values === undefined
-    ? { kind: "set", items, ...place }
-    : { kind: "constant", value: RegoSet.from(values), ...place };
-}
-
-function parseObject(cursor: TokenCursor, start: number, key: Term): Term {
-  const head = parsePostfix(cursor);
-  const body = parseComprehensionBody(cursor, "}");
-  if (body !== undefined) {
-    return { kind: "comprehension", shape: "object", key, value: head, body, start, end: cursor.previousEnd };
-  }
-  const members: [Term, Term][] = [[key, parseInfixAfter(cursor, head, membershipLevel)]];
-  while (!cursor.takeSymbol("}")) {
-    cursor.expectSymbol(",", 'or "}"');
-    if (cursor.takeSymbol("}")) {
-      break;
-    }
-    const nextKey = parseTerm(cursor);
-    cursor.expectSymbol(":", "after the key");
-    members.push([nextKey, parseTerm(cursor)]);
-  }
-  const place = { start, end: cursor.previousEnd };
-  const value = constantObject(members);
-  return value === undefined ? { kind: "object", members, ...place } : { kind: "constant", value, ...place };
-}
-
-function constantValues(terms: readonly Term[]): Value[] | undefined {
-  const values: Value[] = [];
-  for (const term of terms) {
-    if (term.kind !== "constant") {
-      return undefined;
-    }
-    values.push(term.value);
-  }
-  return values;
-}
-
-function constantObject(members: readonly (readonly [Term, Term])[]): RegoObject | undefined {
-  const object = new RegoObject();
-  for (const [key, value] of members) {
-    if (key.kind !== "constant" || value.kind !== "constant") {
-      return undefined;
-    }
-    object.set(key.value, value.value);
-  }
-  return object;
 }
 
 function parseTemplate(cursor: TokenCursor, token: Token & { readonly kind: "template" }): Term {

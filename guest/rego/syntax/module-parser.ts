@@ -2,7 +2,8 @@
 import { RegoLoadError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { TokenCursor } from "./cursor.ts";
-import { parsePostfix, parseQuery } from "./expression-parser.ts";
+import { parsePostfix } from "./expression-parser.ts";
+import { parseQuery } from "./literal-parser.ts";
 import { tokenize } from "./lexer.ts";
 import { parseRule } from "./rule-parser.ts";
 import { Fault, Source } from "./source.ts";

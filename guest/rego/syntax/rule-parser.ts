@@ -1,6 +1,7 @@
 /** Rules: heads, bodies, `else` (spec/rego-language.md 2.2). The one place where v0 and v1 differ in meaning. */
 import type { TokenCursor } from "./cursor.ts";
-import { parseBlock, parseList, parseLiteral, parseTerm } from "./expression-parser.ts";
+import { parseList, parseTerm } from "./expression-parser.ts";
+import { parseBlock, parseLiteral } from "./literal-parser.ts";
 import type { Branch, Literal, RuleTree, Term } from "./tree.ts";
 
 /** What stands before a rule's body. */

@@ -1,5 +1,5 @@
-import type { Tpm } from "./tpm.ts";
 import { encodePcrSelection, readPcrSelection } from "./pcr.ts";
+import type { Tpm } from "./tpm.ts";
 import { sized, TpmReader, uint16 } from "./wire.ts";
 
 /** A quote as the TPM made it. */

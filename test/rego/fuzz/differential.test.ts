@@ -59,7 +59,7 @@ describe("results do not depend on", () => {
     ["prints", { prints: true }],
     ["any optimisation", plain],
   ])("%s", (_name, optimizations) => {
-    fc.assert(
+    void fc.assert(
       fc.property(rule, fc.array(input, { minLength: 1, maxLength: 3 }), ({ head, bodies }, documents) => {
         const text = moduleText(head, bodies);
         const fast = load(text);
@@ -82,7 +82,7 @@ describe("results do not depend on", () => {
         input,
       ),
     );
-    fc.assert(
+    void fc.assert(
       fc.property(shuffled, ([text, other, document]) => {
         const first = load(text, plain);
         const second = load(other, plain);
@@ -94,7 +94,7 @@ describe("results do not depend on", () => {
   });
 
   test("the order of rules", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(rule, input, ({ head, bodies }, document) => {
         const forwards = load(moduleText(head, bodies));
         const backwards = load(moduleText(head, [...bodies].reverse()));
@@ -105,7 +105,7 @@ describe("results do not depend on", () => {
   });
 
   test("whether it is explained: an explanation names no body of a rule that gave a value", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(rule, input, ({ head, bodies }, document) => {
         const policy = load(moduleText(head, bodies));
         if (typeof policy !== "string" && answer(policy, document) === "true") {

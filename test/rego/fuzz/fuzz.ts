@@ -9,9 +9,9 @@ import process from "node:process";
 import * as fc from "fast-check";
 import {
   compilePolicy,
+  JsonError,
   type JsonInput,
   parseJson,
-  JsonError,
   RegoEvaluationError,
   RegoLimitError,
   RegoLoadError,
@@ -27,9 +27,43 @@ const limits = { maxSteps: 200_000, maxOutput: 200_000 };
 
 /** Pieces of policy text, to be put together without sense. */
 const fragments = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(..."[ ] { } ( ) | & := = == != < . , ; : + - * / % \n \t # ` \" $\" \\".split(" ")) },
-  { weight: 4, arbitrary: fc.constantFrom("package p", "import rego.v1", "default", "if", "else", "every", "some", "in", "not", "with", "as") },
-  { weight: 3, arbitrary: fc.constantFrom("x", "y", "input", "data", "_", "contains", "count", "set()", "1e5", "-1", '"s"', "walk") },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(...'[ ] { } ( ) | & := = == != < . , ; : + - * / % \n \t # ` " $" \\'.split(" ")),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      "package p",
+      "import rego.v1",
+      "default",
+      "if",
+      "else",
+      "every",
+      "some",
+      "in",
+      "not",
+      "with",
+      "as",
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      "x",
+      "y",
+      "input",
+      "data",
+      "_",
+      "contains",
+      "count",
+      "set()",
+      "1e5",
+      "-1",
+      '"s"',
+      "walk",
+    ),
+  },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
 );
 const nonsense = fc.array(fragments, { maxLength: 60 }).map((parts) => `package t\n${parts.join(" ")}`);
@@ -43,7 +77,9 @@ const damaged = fc
   });
 
 const patternPieces = fc.constantFrom(
-  ..."a b [a-z] [^x] . * + ? {2,3} {1000} ( ) (?: (?i) (?P<n> | ^ $ \\b \\B \\d \\W \\pL \\Q \\E [[:alpha:]] \\x{10FFFF} \\".split(" "),
+  ..."a b [a-z] [^x] . * + ? {2,3} {1000} ( ) (?: (?i) (?P<n> | ^ $ \\b \\B \\d \\W \\pL \\Q \\E [[:alpha:]] \\x{10FFFF} \\".split(
+    " ",
+  ),
 );
 const pattern = fc.array(patternPieces, { maxLength: 20 }).map((parts) => parts.join(""));
 const subject = fc.oneof(
@@ -92,12 +128,16 @@ const readJson = (text: string): void => {
 /** Each case in turn, whatever it is made of. */
 const cases: readonly fc.Arbitrary<{ readonly name: string; readonly shown: string; readonly run: () => void }>[] = [
   nonsense.map((text) => ({ name: "nonsense", shown: text, run: () => evaluate(text, { xs: [1] }) })),
-  fc.tuple(damaged, input).map(([text, document]) => ({ name: "damaged", shown: text, run: () => evaluate(text, document) })),
+  fc
+    .tuple(damaged, input)
+    .map(([text, document]) => ({ name: "damaged", shown: text, run: () => evaluate(text, document) })),
   fc.tuple(rule, input).map(([{ head, bodies }, document]) => {
     const text = moduleText(head, bodies);
     return { name: "valid", shown: text, run: () => evaluate(text, document) };
   }),
-  fc.tuple(pattern, subject).map(([text, against]) => ({ name: "pattern", shown: text, run: () => match(text, against) })),
+  fc
+    .tuple(pattern, subject)
+    .map(([text, against]) => ({ name: "pattern", shown: text, run: () => match(text, against) })),
   fc.string({ maxLength: 100 }).map((text) => ({ name: "json", shown: text, run: () => readJson(text) })),
 ];
 

@@ -34,7 +34,7 @@ const literals: readonly string[] = [
   "input.s == data.s",
   "b = count(members) with input.xs as [7, 8]",
   "x = 1 with input as {}",
-  'b = to_number(input.s)',
+  "b = to_number(input.s)",
   "walk(input.o, [_, b])",
   'print("seen", input.xs)',
 ];
@@ -67,10 +67,12 @@ export const body: fc.Arbitrary<readonly string[]> = fc
 const headForms = ["p if", "p := a if", "p := 7 if", "p contains a if", "p[a] := b if", "p := [a, b] if"] as const;
 
 /** One rule form with several bodies. */
-export const rule: fc.Arbitrary<{ readonly head: string; readonly bodies: readonly (readonly string[])[] }> = fc.record({
-  head: fc.constantFrom(...headForms),
-  bodies: fc.array(body, { minLength: 1, maxLength: 3 }),
-});
+export const rule: fc.Arbitrary<{ readonly head: string; readonly bodies: readonly (readonly string[])[] }> = fc.record(
+  {
+    head: fc.constantFrom(...headForms),
+    bodies: fc.array(body, { minLength: 1, maxLength: 3 }),
+  },
+);
 
 /** The module's text. */
 export function moduleText(head: string, bodies: readonly (readonly string[])[]): string {

@@ -30,7 +30,7 @@ describe("prints", () => {
   });
 
   test("are bounded", () => {
-    const loud = compile('allow if { some x in numbers.range(1, 1000); print(input.text); x < 0 }');
+    const loud = compile("allow if { some x in numbers.range(1, 1000); print(input.text); x < 0 }");
     const lines = loud.prints({ path, input: { text: "z".repeat(1000) }, limits: { maxPrintLength: 5000 } });
     expect(lines.join("").length).toBeLessThanOrEqual(5000);
   });
@@ -86,12 +86,16 @@ item_allowed(item) if { item.name == "big"; item.owner == input.owner }`);
 
 describe("threat 13: limits are errors, never answers", () => {
   test("steps", () => {
-    const policy = compile("xs := numbers.range(1, 2000)\nallow if { some a in xs; some b in xs; some c in xs; a + b + c < 0 }");
+    const policy = compile(
+      "xs := numbers.range(1, 2000)\nallow if { some a in xs; some b in xs; some c in xs; a + b + c < 0 }",
+    );
     expect(() => policy.evaluate({ path, limits: { maxSteps: 100_000 } })).toThrow(RegoLimitError);
   });
 
   test("a limit under a negation does not make it hold", () => {
-    const policy = compile("xs := numbers.range(1, 2000)\nallow if not any_pair\nany_pair if { some a in xs; some b in xs; a + b < 0 }");
+    const policy = compile(
+      "xs := numbers.range(1, 2000)\nallow if not any_pair\nany_pair if { some a in xs; some b in xs; a + b < 0 }",
+    );
     expect(() => policy.evaluate({ path, limits: { maxSteps: 10_000 } })).toThrow(RegoLimitError);
   });
 
@@ -134,7 +138,10 @@ describe("the interface", () => {
 
   test("hasRule knows rules and defaults, not functions", () => {
     const policy = compile("default allow := false\nf(x) := x\nq.r := 1");
-    expect(["data.agent_policy.allow", "data.agent_policy.q.r"].map((name) => policy.hasRule(name))).toEqual([true, true]);
+    expect(["data.agent_policy.allow", "data.agent_policy.q.r"].map((name) => policy.hasRule(name))).toEqual([
+      true,
+      true,
+    ]);
     expect(["data.agent_policy.f", "data.agent_policy.no", "data.x"].map((name) => policy.hasRule(name))).toEqual([
       false,
       false,

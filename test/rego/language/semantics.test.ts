@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { compilePolicy, type JsonInput, parseJson, RegoEvaluationError, toJsonText } from "../../../guest/rego/index.ts";
+import {
+  compilePolicy,
+  type JsonInput,
+  parseJson,
+  RegoEvaluationError,
+  toJsonText,
+} from "../../../guest/rego/index.ts";
 
 function answer(rules: string, input?: JsonInput, data?: JsonInput): string {
   const policy = compilePolicy([{ name: "t", text: `package t\nimport rego.v1\n${rules}\n` }]);
@@ -30,7 +36,12 @@ describe("threat 14: the meaning of the language is OPA's", () => {
     ["default functions", "f(x) := 1 if x == 1\ndefault f(_) := 0\np := [f(1), f(2)]", {}, "[1,0]"],
     ["with replaces input", "q := input.x\np := [q, r] if { r := q with input.x as 2 }", { x: 1 }, "[1,2]"],
     ["with replaces a function", "f(x) := x\np := y if y := f(1) with f as 5", {}, "5"],
-    ["with ends with its literal", "q := input.x\np := [a, b] if { a := q with input as {`x`: 9}; b := q }", { x: 1 }, "[9,1]"],
+    [
+      "with ends with its literal",
+      "q := input.x\np := [a, b] if { a := q with input as {`x`: 9}; b := q }",
+      { x: 1 },
+      "[9,1]",
+    ],
     ["an empty comprehension is a value", "p := [x | some x in input.none]", {}, "[]"],
     ["walk visits everything", "p := count([1 | walk(input, _)])", { a: [1, { b: 2 }] }, "5"],
     ["integers beyond doubles", "p := input.x + 1", { x: 9007199254740993n }, "9007199254740994"],

@@ -1,0 +1,118 @@
+import { basename, dirname, join } from "node:path";
+import { GuestError } from "../core/errors.ts";
+import { absentInitdata } from "../initdata/compose-document.ts";
+import { type Initdata, parseInitdata } from "../initdata/initdata.ts";
+import { changeDescriptorMode } from "../sys/descriptor.ts";
+import { Directory } from "../sys/directory.ts";
+import { makeDirectories, readFileIfPresent, removeFile, writeFileAtomically } from "../sys/file.ts";
+import type { HostFile } from "./provision-host-files.ts";
+import type { UserData } from "./provision-user-data.ts";
+
+/** Names of what provisioning leaves for the daemons, in its directory; the reference's programs read the same. */
+export const provisionedFiles = {
+  /** The document's exact bytes; the daemons parse it again themselves. */
+  document: "initdata.toml",
+  digest: "initdata.digest",
+  attestationAgent: "aa.toml",
+  dataHub: "cdh.toml",
+  policy: "policy.rego",
+  /** The document as user data brought it. */
+  delivered: "initdata",
+  registryCredentials: "auth.json",
+  scratchSpace: "scratch-space.marker",
+} as const;
+
+/** No initdata of any form is larger. */
+export const maxInitdataBytes = 32 * 1024 * 1024;
+
+/** What provisioning has verified. */
+export interface Provisioned {
+  readonly initdata: Initdata;
+  readonly hostFiles: readonly HostFile[];
+  readonly userData: UserData | undefined;
+}
+
+/**
+ * Writes what was verified, for root only. The document comes last: as long as it isn't there, no daemon starts.
+ *
+ * @throws GuestError naming the file that can't be written; nothing of this run stays behind then
+ */
+export function writeProvisionedFiles(directory: string, provisioned: Provisioned): void {
+  const document = join(directory, provisionedFiles.document);
+  makePrivateDirectory(directory);
+  removeFile(document);
+  for (const { path, isDelivered } of provisioned.hostFiles) if (!isDelivered) makePrivate(path);
+  const files = filesOf(directory, provisioned);
+  try {
+    for (const [path, content] of files) replaceFile(path, content);
+    replaceFile(document, provisioned.initdata.document);
+  } catch (error) {
+    removeFiles([...files.keys(), document]);
+    throw error;
+  }
+}
+
+/**
+ * The initdata that provisioning verified: the daemons' way to it.
+ *
+ * @returns undefined when the pod has none
+ * @throws GuestError `failed-precondition` when provisioning has not succeeded; InitdataError
+ */
+export function loadProvisionedInitdata(directory: string): Initdata | undefined {
+  const file = join(directory, provisionedFiles.document);
+  const document = readFileIfPresent(file, maxInitdataBytes);
+  if (document === undefined)
+    throw new GuestError("failed-precondition", `there is no ${file}: podkeep provision has to succeed first`);
+  return Buffer.from(absentInitdata).equals(document) ? undefined : parseInitdata(document);
+}
+
+/** All but the document; undefined: what may be there is from nobody that is trusted, and has to go (threat model row 84). */
+function filesOf(
+  directory: string,
+  { initdata, hostFiles, userData }: Provisioned,
+): ReadonlyMap<string, Uint8Array | string | undefined> {
+  const measured: Readonly<Record<string, Uint8Array | string | undefined>> = {
+    [provisionedFiles.attestationAgent]: initdata.attestationAgent?.text,
+    [provisionedFiles.dataHub]: initdata.dataHub?.text,
+    [provisionedFiles.policy]: initdata.policy?.kind === "rego" ? initdata.policy.text : undefined,
+    [provisionedFiles.digest]: Buffer.from(initdata.digest).toString("hex"),
+  };
+  const files = new Map(Object.entries(measured).map(([name, content]) => [join(directory, name), content]));
+  for (const { path, content, isDelivered } of hostFiles) if (isDelivered) files.set(path, content);
+  if (userData?.files.initdata !== undefined)
+    files.set(join(directory, provisionedFiles.delivered), userData.files.initdata);
+  if (userData?.files.scratchSpace === true) files.set(join(directory, provisionedFiles.scratchSpace), "");
+  return files;
+}
+
+function replaceFile(path: string, content: Uint8Array | string | undefined): void {
+  try {
+    if (content === undefined) removeFile(path);
+    else writeFileAtomically(path, content, 0o600);
+  } catch (cause) {
+    throw new GuestError("internal", `${path} can't be written`, { cause });
+  }
+}
+
+function removeFiles(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      removeFile(path);
+    } catch {
+      // The failure that led here is the one to report; without the document nothing starts.
+    }
+  }
+}
+
+/** Made by others before, it may be open to all. */
+function makePrivateDirectory(path: string): void {
+  makeDirectories(path, 0o700);
+  using directory = Directory.open(path);
+  changeDescriptorMode(directory.fd, 0o700);
+}
+
+/** Credentials and keys that cloud-init has written for all to read (threat model row 91). */
+function makePrivate(path: string): void {
+  using directory = Directory.open(dirname(path));
+  directory.changeMode(basename(path), 0o600);
+}

@@ -1,0 +1,62 @@
+import { type CloudName, cloudSource } from "../initdata/user-data/clouds.ts";
+import type { MachineIdentity } from "../initdata/user-data/detect.ts";
+import { type FetchClock, systemClock } from "../initdata/user-data/fetch.ts";
+import type { UserDataSource } from "../initdata/user-data/source.ts";
+import { readFileIfPresent } from "../sys/file.ts";
+import { extendPcr, readPcrs } from "../sys/tpm/pcr.ts";
+import { Tpm } from "../sys/tpm/tpm.ts";
+import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
+
+/** The register that initdata is measured into (spec/initdata.md 6.2). */
+export interface InitdataRegister {
+  /** What it holds, 32 bytes. @throws GuestError */
+  read(): Promise<Uint8Array>;
+  /** @throws GuestError */
+  extend(digest: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What provisioning asks the machine that it runs on. */
+export interface Machine {
+  /** What the firmware says of it. */
+  identity(): MachineIdentity;
+  /** A cloud's metadata service. */
+  cloudSource(cloud: CloudName): UserDataSource;
+  /** Where its block devices are. */
+  readonly deviceDirectory: string;
+  /** PCR 8 of its TPM; undefined without a TPM. */
+  openRegister(): Promise<InitdataRegister | undefined>;
+  readonly clock: FetchClock;
+}
+
+const maxIdentityBytes = 4096;
+const initdataPcr = 8;
+
+/** The machine that this process runs on. */
+export const thisMachine: Machine = {
+  identity: () => ({ vendor: readIdentity("sys_vendor"), chassisTag: readIdentity("chassis_asset_tag") }),
+  cloudSource: (cloud) => cloudSource(cloud),
+  deviceDirectory: "/dev",
+  openRegister: async () => {
+    const device = findTpmDevice();
+    return device === undefined ? undefined : tpmRegister(new Tpm(await openTpmDevice(device)));
+  },
+  clock: systemClock,
+};
+
+/** PCR 8 in the SHA-256 bank of a TPM. Closing it closes the TPM. */
+export function tpmRegister(tpm: Tpm): InitdataRegister {
+  return {
+    read: async () => {
+      const [value] = await readPcrs(tpm, [initdataPcr]);
+      if (value === undefined) throw new TypeError("a PCR that was read has no value");
+      return value;
+    },
+    extend: (digest) => extendPcr(tpm, initdataPcr, digest),
+    close: () => tpm.close(),
+  };
+}
+
+function readIdentity(name: string): string {
+  return readFileIfPresent(`/sys/class/dmi/id/${name}`, maxIdentityBytes)?.toString("latin1") ?? "";
+}

@@ -1,0 +1,77 @@
+import { GuestError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { decodeUtf8 } from "../core/utf8.ts";
+import { cidataSource } from "../initdata/user-data/cidata.ts";
+import { parseCloudConfig } from "../initdata/user-data/cloud-config.ts";
+import { isCloudName } from "../initdata/user-data/clouds.ts";
+import { type DeliveredFiles, sortDelivered } from "../initdata/user-data/delivered-files.ts";
+import { detectCloud } from "../initdata/user-data/detect.ts";
+import { fetchUserData } from "../initdata/user-data/fetch.ts";
+import type { UserDataSource } from "../initdata/user-data/source.ts";
+import { pathExists } from "../sys/file.ts";
+import { HttpClient } from "../sys/http-client.ts";
+import type { ProvisionConfiguration } from "./configuration.ts";
+import type { Machine } from "./provision-machine.ts";
+
+/** User data and where it came from. */
+export interface UserData {
+  readonly origin: string;
+  readonly files: DeliveredFiles;
+}
+
+const maxTimeoutSeconds = 3600;
+
+/**
+ * Gets the VM's user data (spec/userdata.md 3), and writes nothing of it.
+ *
+ * @returns undefined when this machine has no source of user data
+ * @throws UserDataError for user data that can't be used; GuestError `unavailable` when there is none in time
+ */
+export async function obtainUserData(
+  configuration: ProvisionConfiguration,
+  machine: Machine,
+  log: Log,
+  signal: AbortSignal,
+): Promise<UserData | undefined> {
+  const source = chooseSource(configuration, machine);
+  if (source === undefined) return undefined;
+  log.info("user data", { source: source.name });
+  const document = await fetchFrom(source, configuration, machine, log, signal);
+  const files = sortDelivered(parseCloudConfig(decodeUtf8(document, "user data")));
+  for (const refused of files.refused) log.warn("user data: file not taken", refused);
+  return { origin: `user data (${source.name})`, files };
+}
+
+/**
+ * By the configuration, or in the order of the reference: a cidata disk, what cloud-init has written already (IBM), the cloud's
+ * metadata service.
+ */
+function chooseSource(configuration: ProvisionConfiguration, machine: Machine): UserDataSource | undefined {
+  const { source, cidata, initdata } = configuration;
+  if (source === "cidata") return cidataSource(cidata);
+  if (isCloudName(source)) return machine.cloudSource(source);
+  if (source !== "auto") return undefined;
+  if (cidata !== "" && pathExists(cidata)) return cidataSource(cidata);
+  if (initdata !== "" && pathExists(initdata)) return undefined;
+  const cloud = detectCloud(machine.identity());
+  return cloud === undefined ? undefined : machine.cloudSource(cloud);
+}
+
+async function fetchFrom(
+  source: UserDataSource,
+  { timeoutSeconds }: ProvisionConfiguration,
+  { clock }: Machine,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (!(timeoutSeconds > 0 && timeoutSeconds <= maxTimeoutSeconds)) {
+    const problem = `configuration key provision.timeout_seconds: it takes more than 0, at most ${maxTimeoutSeconds}`;
+    throw new GuestError("invalid-argument", problem);
+  }
+  const http = new HttpClient();
+  try {
+    return await fetchUserData(source, { http, log, signal }, { deadlineMs: timeoutSeconds * 1000, clock });
+  } finally {
+    http.close();
+  }
+}

@@ -1,0 +1,38 @@
+import { copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { writeBundles } from "./bundle.ts";
+import { buildFolder, projectRoot } from "./folders.ts";
+import { writePauseBundle } from "./pause.ts";
+import { pathInTools, runInTools } from "./tools-tree.ts";
+
+/** What an image is for. */
+export type Profile = "production" | "debug";
+
+/** What mkosi copies over the packages' files; the same for the disk image and the lean one. */
+const imageTree = join(buildFolder, "image-tree");
+
+/** The policy that rules when a pod's initdata brings none. */
+const defaultPolicies: Readonly<Record<Profile, string>> = { production: "deny-all.rego", debug: "allow-all.rego" };
+
+/** Fills {@link imageTree} with podkeep, its Node, policies, configuration and pause container. */
+export async function makeImageTree(profile: Profile): Promise<void> {
+  const path = (name: string): string => join(imageTree, name);
+  rmSync(imageTree, { recursive: true, force: true });
+  for (const folder of ["usr/lib/podkeep", "etc/kata-opa", "etc/podkeep"]) {
+    mkdirSync(path(folder), { recursive: true });
+  }
+  await writeBundles(path("usr/lib/podkeep"));
+  // Debugging symbols are a seventh of Node.
+  runInTools("strip", ["-o", pathInTools(path("usr/lib/podkeep/node")), pathInTools(process.execPath)]);
+  for (const name of readdirSync(join(projectRoot, "policy")).filter(isShippedPolicy)) {
+    copyFileSync(join(projectRoot, "policy", name), path(`etc/kata-opa/${name}`));
+  }
+  symlinkSync(defaultPolicies[profile], path("etc/kata-opa/default-policy.rego"));
+  copyFileSync(join(projectRoot, `image/podkeep-${profile}.toml`), path("etc/podkeep/podkeep.toml"));
+  writePauseBundle(path("pause_bundle"));
+}
+
+function isShippedPolicy(name: string): boolean {
+  return name.endsWith(".rego") && !name.endsWith("_test.rego");
+}
