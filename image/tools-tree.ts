@@ -66,10 +66,7 @@ export function writeAptSources(file: string): void {
     `Types: deb\nURIs: ${uri}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
   const security = mirror.replace(/\/debian$/, "/debian-security");
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(
-    file,
-    `${source(mirror, `${release} ${release}-updates`)}\n${source(security, `${release}-security`)}`,
-  );
+  writeFileSync(file, `${source(mirror, `${release} ${release}-updates`)}\n${source(security, `${release}-security`)}`);
 }
 
 /** The mirror that this machine's own apt uses for Debian. */

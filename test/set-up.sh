@@ -7,19 +7,11 @@ cd "$(dirname "$0")/.."
 say() { printf 'set-up: %s\n' "$*"; }
 stop() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
 
-# program or file that proves the package, then the package
-needed='
-/usr/sbin/runc runc
-/usr/bin/crun crun
-/bin/busybox busybox-static
-/sbin/ip iproute2
-/usr/share/doc/libatomic1 libatomic1
-/usr/share/doc/libstdc++6 libstdc++6
-/etc/ssl/certs/ca-certificates.crt ca-certificates
-'
-missing=$(printf '%s' "$needed" | while read -r proof package; do
-  [ -z "$proof" ] || [ -e "$proof" ] || printf ' %s' "$package"
-done)
+needed='runc crun busybox-static iproute2 libatomic1 libstdc++6 ca-certificates'
+missing=''
+for package in $needed; do
+  dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
 
 if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || stop "these Debian packages are missing and only root can install them:$missing"

@@ -126,7 +126,8 @@ async function withSecrets(
   { unsealer, settings }: AgentDependencies,
 ): Promise<OciSpec> {
   const spec = converted.withMounts([]);
-  const env = await unsealEnvironment(spec.process.env, unsealer, { strict: settings.strictUnsealing, log, signal });
+  const { env: sealed } = spec.process;
+  const env = await unsealEnvironment(sealed, unsealer, { strict: settings.strictUnsealing, log, signal });
   return { ...spec, process: { ...spec.process, env } };
 }
 

@@ -84,11 +84,14 @@ export class Container {
           `failed to start container: current status is: ${this.#state.kind}`,
         );
       }
-      await this.parts.runtime.start(this.id, this.parts.bundle);
+      const { init, runtime, bundle } = this.parts;
+      const waiting = init.program;
+      await runtime.start(this.id, bundle);
+      await init.programReplaced(waiting);
       // The watch begins with a look at what has happened already.
       if (onOom !== undefined) this.#oomWatch = watchOom(this.parts.cgroup, onOom);
       // It may have ended meanwhile.
-      if (this.parts.init.exitCode === undefined) this.#state = { kind: "Running" };
+      if (init.exitCode === undefined) this.#state = { kind: "Running" };
     });
   }
 

@@ -27,7 +27,9 @@ export interface HostFile {
  *   there is none
  */
 export function obtainHostFiles({ agent, provision }: Configuration, userData: UserData | undefined): HostFile[] {
-  const apf = obtain(agent.apfFile, userData?.files.forwarderConfiguration, userData, (text) => checkApf(text, agent.tls));
+  const apf = obtain(agent.apfFile, userData?.files.forwarderConfiguration, userData, (text) =>
+    checkApf(text, agent.tls),
+  );
   if (apf === undefined && agent.tls === "required") {
     const from = userData === undefined ? "this machine has no user data" : `${userData.origin} does not bring it`;
     const problem = `no ${agent.apfFile}: ${from}, and port 15150 requires its TLS material (agent.tls)`;

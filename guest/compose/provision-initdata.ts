@@ -48,7 +48,8 @@ function find(
   const delivered = userData?.files.initdata;
   if (userData !== undefined && delivered !== undefined)
     return { origin: userData.origin, read: () => decodeAnnotation(delivered) };
-  const content = file !== "" && isOneOf(source, "auto", "file") ? readFileIfPresent(file, maxInitdataBytes) : undefined;
+  const content =
+    file !== "" && isOneOf(source, "auto", "file") ? readFileIfPresent(file, maxInitdataBytes) : undefined;
   if (content !== undefined) return { origin: file, read: () => unwrapInitdata(content) };
   if (!isOneOf(source, "auto", "block-device")) return undefined;
   const carrier = findCarrier(deviceDirectory, log);

@@ -23,7 +23,8 @@ export async function measureInitdata(
   if (tpm === "off") return;
   const register = await machine.openRegister();
   if (register === undefined) {
-    if (tpm === "required") throw new GuestError("failed-precondition", "this VM has no TPM, and provision.tpm requires one");
+    if (tpm === "required")
+      throw new GuestError("failed-precondition", "this VM has no TPM, and provision.tpm requires one");
     log.info("no TPM: the initdata is not measured by provisioning");
     return;
   }

@@ -1,5 +1,4 @@
 /** Everything the engine throws. */
-import type { Limits } from "./limits.ts";
 
 /** OPA's codes for what can be wrong with policy text. */
 export type DiagnosticCode =
@@ -72,7 +71,7 @@ export class RegoLimitError extends Error {
   /** Which entry of `Limits`; or the stack, or the steps of one match. */
   readonly limit: string;
 
-  constructor(limit: keyof Limits | "stack" | "regular expression", maximum?: number) {
+  constructor(limit: string, maximum?: number) {
     super(`evaluation stopped: ${limit} ${maximum === undefined ? "exceeded" : `is more than ${maximum}`}`);
     this.limit = limit;
   }

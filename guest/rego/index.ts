@@ -6,8 +6,8 @@
  *   const decision = policy.evaluate({ path: "data.agent_policy.CopyFileRequest", input });
  */
 import type { CodeOptions } from "./compile/unit.ts";
-import type { Limits } from "./limits.ts";
 import type { JsonInput } from "./json-input.ts";
+import type { Limits } from "./limits.ts";
 import type { Value } from "./value.ts";
 
 export type { Diagnostic, DiagnosticCode, EvaluationErrorCode } from "./errors.ts";
@@ -15,9 +15,9 @@ export { formatDiagnostic, RegoEvaluationError, RegoLimitError, RegoLoadError } 
 export { formatExplanation } from "./explain.ts";
 export { formatValue } from "./format.ts";
 export { JsonError, parseJson, toJson, toJsonText } from "./json.ts";
+export type { JsonInput } from "./json-input.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export { compilePolicy } from "./policy.ts";
-export type { JsonInput } from "./json-input.ts";
 export { equal, fromJson, RegoObject, RegoSet, type Value } from "./value.ts";
 
 /** One policy file. */

@@ -1,7 +1,8 @@
 /** JSON text to values and back, exact in numbers. */
+
+import type { JsonInput } from "./json-input.ts";
 import { defaultLimits } from "./limits.ts";
 import { NumberError, numberToText, parseNumber, toDouble } from "./number.ts";
-import type { JsonInput } from "./json-input.ts";
 import { compareStrings } from "./string-order.ts";
 import { isArray, isNumber, RegoObject, RegoSet, type Value } from "./value.ts";
 

@@ -1,7 +1,7 @@
 /** Modules to a planned policy: everything that can be wrong with it is found here. */
 
-import { checkRecursion, findConstantGroups } from "./analysis/recursion.ts";
 import type { Names } from "./analysis/module-names.ts";
+import { checkRecursion, findConstantGroups } from "./analysis/recursion.ts";
 import { Resolver } from "./analysis/resolver.ts";
 import { indexRules, type RuleGroup, type RuleIndex } from "./analysis/rule-groups.ts";
 import type { Builtin } from "./builtins/types.ts";
@@ -123,10 +123,14 @@ function planRules(
       if (resolved === undefined) {
         return [];
       }
-      const planner = new Planner(root, resolved.localCount, replaced, dependencies, (fault) =>
-        report(rule.module, fault),
-      );
-      planner.explained = explains ? rule.module.source : undefined;
+      const planner = new Planner({
+        root,
+        localCount: resolved.localCount,
+        replaced,
+        dependencies,
+        explained: explains ? rule.module.source : undefined,
+        report: (fault) => report(rule.module, fault),
+      });
       const plan = planner.rule(resolved);
       return plan === undefined ? [] : [plan];
     });
@@ -167,7 +171,14 @@ export function planQuery(
   const resolved = new Resolver({ ...policy.names }, module, report).query(body);
   diagnostics.check();
   const replaced: Replaced = { functions: new Set(policy.planned.replacedFunctions), dataPaths: [] };
-  const planner = new Planner(policy.rules.root, resolved?.slots.count ?? 0, replaced, noDependencies(), report);
+  const planner = new Planner({
+    root: policy.rules.root,
+    localCount: resolved?.slots.count ?? 0,
+    replaced,
+    dependencies: noDependencies(),
+    explained: undefined,
+    report,
+  });
   const columns = resolved?.columns ?? [];
   const planned =
     resolved &&

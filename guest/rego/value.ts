@@ -2,9 +2,12 @@
  * Rego values. Scalars and arrays are plain JavaScript values; objects and sets are classes, since their keys and
  * members may be of any type. Values are never changed once they have left the function that built them.
  */
+
+import type { JsonInput, JsonRecord } from "./json-input.ts";
 import { compareNumbers, Decimal, equalNumbers, fromDouble, integer, numberToText, type RegoNumber } from "./number.ts";
 import { compareStrings } from "./string-order.ts";
-import type { JsonInput, JsonRecord } from "./json-input.ts";
+
+export type { JsonInput } from "./json-input.ts";
 
 /** Any Rego value. The absence of a value is `undefined`, which is none of these; `null` is a value. */
 export type Value = null | boolean | RegoNumber | string | readonly Value[] | RegoObject | RegoSet;
@@ -222,17 +225,11 @@ export function isArray(value: Value): value is readonly Value[] {
 
 /** The name of the value's type. */
 export function typeName(value: Value): TypeName {
-  switch (typeof value) {
-    case "string":
-      return "string";
-    case "number":
-    case "bigint":
-      return "number";
-    case "boolean":
-      return "boolean";
-    default:
-      return objectTypeName(value);
+  const type = typeof value;
+  if (type === "string" || type === "boolean") {
+    return type;
   }
+  return typeof value === "object" ? objectTypeName(value) : "number";
 }
 
 function objectTypeName(value: null | Decimal | readonly Value[] | RegoObject | RegoSet): TypeName {
@@ -291,15 +288,7 @@ function equalObjects(a: RegoObject, b: RegoObject): boolean {
   });
 }
 
-const typeOrder: Readonly<Record<TypeName, number>> = {
-  null: 0,
-  boolean: 1,
-  number: 2,
-  string: 3,
-  array: 4,
-  object: 5,
-  set: 6,
-};
+const typeOrder: readonly TypeName[] = ["null", "boolean", "number", "string", "array", "object", "set"];
 
 /** Negative, zero or positive as a comes before, is equal to or comes after b in Rego order. */
 export function compare(a: Value, b: Value): number {
@@ -309,7 +298,7 @@ export function compare(a: Value, b: Value): number {
   if (isNumber(a) && isNumber(b)) {
     return compareNumbers(a, b);
   }
-  const order = typeOrder[typeName(a)] - typeOrder[typeName(b)];
+  const order = typeOrder.indexOf(typeName(a)) - typeOrder.indexOf(typeName(b));
   if (order !== 0) {
     return order;
   }
@@ -322,11 +311,7 @@ export function compare(a: Value, b: Value): number {
   if (a instanceof RegoSet && b instanceof RegoSet) {
     return compareLists(a.values(), b.values());
   }
-  return isNonNullArray(a) && isNonNullArray(b) ? compareLists(a, b) : 0;
-}
-
-function isNonNullArray(value: Value): value is readonly Value[] {
-  return Array.isArray(value);
+  return isArray(a) && isArray(b) ? compareLists(a, b) : 0;
 }
 
 function compareLists(a: readonly Value[], b: readonly Value[]): number {
@@ -342,19 +327,8 @@ function compareLists(a: readonly Value[], b: readonly Value[]): number {
 }
 
 function compareObjects(a: RegoObject, b: RegoObject): number {
-  const aKeys = a.keys();
-  const bKeys = b.keys();
-  const length = Math.min(aKeys.length, bKeys.length);
-  for (let index = 0; index < length; index += 1) {
-    // The index is below the length of both, and every key has a value.
-    const x = aKeys[index] as Value;
-    const y = bKeys[index] as Value;
-    const order = compare(x, y) || compare(a.get(x) ?? null, b.get(y) ?? null);
-    if (order !== 0) {
-      return order;
-    }
-  }
-  return aKeys.length - bKeys.length;
+  // Keys and values in turn; flat() takes the pairs apart and leaves values that are arrays alone.
+  return compareLists([...a].flat(), [...b].flat());
 }
 
 /** Text that is the same for equal values only: a key for maps. Not meant to be read. */

@@ -1,9 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { describeFailure } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type ChildReaper, exitCodeOf } from "../sys/child-reaper.ts";
+import { Directory } from "../sys/directory.ts";
 import { sendSignal, signalDisposition } from "../sys/signal.ts";
 import { isErrno } from "../sys/system-error.ts";
 import type { ProcessStreams } from "./stdio/process-streams.ts";
+
+const replacePollMs = 1;
+const maxReplaceMs = 1000;
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -49,6 +54,29 @@ export class ContainerProcess {
       sendSignal(this.pid, signal);
     } catch (error) {
       if (!isErrno(error, "ESRCH")) throw error;
+    }
+  }
+
+  /** What the kernel calls the program that it runs now; undefined once it has ended. */
+  get program(): string | undefined {
+    try {
+      using directory = Directory.open(`/proc/${this.pid}`);
+      return directory.readLink("exe").toString();
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ESRCH")) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until it runs another program, or has ended: the OCI runtime's `start` returns a moment before its own program gives way to
+   * the container's, and signals in that moment would be lost. Gives up after a while, since a program may look the same.
+   *
+   * @param before what {@link program} was
+   */
+  async programReplaced(before: string | undefined): Promise<void> {
+    for (let waitedMs = 0; waitedMs < maxReplaceMs && this.program === before; waitedMs += replacePollMs) {
+      await delay(replacePollMs);
     }
   }
 

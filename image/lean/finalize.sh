@@ -16,4 +16,4 @@ cp "$kept"/*.ko "$BUILDROOT/usr/lib/modules/"
 rm -rf "$kept" "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/lib/x86_64-linux-gnu/perl* "$BUILDROOT"/usr/bin/dpkg* \
   "$BUILDROOT"/usr/lib/x86_64-linux-gnu/gconv "$BUILDROOT"/usr/lib/udev/hwdb*
 ln -sf /usr/lib/podkeep/lean-init "$BUILDROOT/init"
-mkdir -p "$BUILDROOT/proc" "$BUILDROOT/sys" "$BUILDROOT/dev" "$BUILDROOT/run" "$BUILDROOT/tmp"
+mkdir -p "$BUILDROOT/proc" "$BUILDROOT/sys" "$BUILDROOT/dev" "$BUILDROOT/run" "$BUILDROOT/tmp" "$BUILDROOT/media/cidata"

@@ -1,12 +1,15 @@
 /** Prints a line a step with its time and counts. */
 export class Steps {
   readonly #write: (text: string) => void;
+  readonly #title: string;
   readonly #start = performance.now();
   #passed = 0;
   #failed = 0;
 
-  constructor(write: (text: string) => void) {
+  /** @param title what the summary line begins with */
+  constructor(write: (text: string) => void, title = "demo") {
     this.#write = write;
+    this.#title = title;
   }
 
   /**
@@ -35,7 +38,7 @@ export class Steps {
   /** The summary line. @returns whether every step did what it should */
   finish(): boolean {
     const seconds = ((performance.now() - this.#start) / 1000).toFixed(1);
-    this.#write(`demo: ${this.#passed} steps passed, ${this.#failed} failed, ${seconds} s\n`);
+    this.#write(`${this.#title}: ${this.#passed} steps passed, ${this.#failed} failed, ${seconds} s\n`);
     return this.#failed === 0;
   }
 

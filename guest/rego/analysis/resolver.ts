@@ -1,5 +1,5 @@
 /** Names to what they mean: locals, documents, rules, functions (spec/rego-language.md 2.4). */
-import { Fault, type Span } from "../syntax/source.ts";
+import { Fault } from "../syntax/source.ts";
 import type {
   Branch,
   CallTerm,
@@ -11,8 +11,9 @@ import type {
   Term,
   VariableTerm,
 } from "../syntax/tree.ts";
-import { arityOf, constantPath, ModuleNames, type Names } from "./module-names.ts";
 import { declaredNames, mentionedVariables, patternVariables, variablesOf } from "./mentioned-names.ts";
+import { arityOf, constantPath, ModuleNames, type Names } from "./module-names.ts";
+import { globalReference, reference } from "./references.ts";
 import type {
   Callee,
   ResolvedBranch,
@@ -129,7 +130,11 @@ export class Resolver {
     scope.expect(declared);
     const isFunction = (value: Term): boolean => this.#names.functionNamed(value, scope) !== undefined;
     for (const variable of [...mentionedVariables(body, isFunction), ...variablesOf(headTerms)]) {
-      if (!declared.has(variable.name) && scope.find(variable.name) === undefined && !this.#names.isGlobal(variable.name)) {
+      if (
+        !declared.has(variable.name) &&
+        scope.find(variable.name) === undefined &&
+        !this.#names.isGlobal(variable.name)
+      ) {
         scope.add(variable);
       }
     }
@@ -235,14 +240,10 @@ export class Resolver {
       domain,
       ...(key === undefined ? {} : { key: this.#term(key, inner) }),
     } as const;
-    return { ...head, body: this.#closure(expression.body, [], inner.inner(false)) };
-  }
-
-  /** The body of a closure, in its own scope. */
-  #closure(body: readonly Literal[], headTerms: readonly Term[], scope: Scope): ResolvedLiteral[] {
-    const resolved = this.#body(body, headTerms, scope);
-    this.#reportUnused(scope);
-    return resolved;
+    const bodyScope = inner.inner(false);
+    const body = this.#body(expression.body, [], bodyScope);
+    this.#reportUnused(bodyScope);
+    return { ...head, body };
   }
 
   /** A term that stands alone as a literal: here calls may have one operand more, which takes the result. */
@@ -255,7 +256,12 @@ export class Resolver {
       return { kind: "print", operands: term.operands.map((operand) => this.#printOperand(operand, scope)) };
     }
     const [first, second] = term.operands;
-    if (first !== undefined && second !== undefined && term.operands.length === 2 && this.#names.pathOf(name) === undefined) {
+    if (
+      first !== undefined &&
+      second !== undefined &&
+      term.operands.length === 2 &&
+      this.#names.pathOf(name) === undefined
+    ) {
       if (name === "eq") {
         return { kind: "unify", left: this.#term(first, scope), right: this.#term(second, scope) };
       }
@@ -285,7 +291,7 @@ export class Resolver {
       case "variable":
         return this.#variable(term, scope);
       case "reference":
-        return this.#reference(
+        return reference(
           this.#term(term.head, scope),
           term.path.map((part) => this.#term(part, scope)),
           term,
@@ -340,7 +346,7 @@ export class Resolver {
     const path = this.#names.pathOf(name);
     if (path !== undefined) {
       scope.noteOutside(name);
-      return this.#global(path, term);
+      return globalReference(path, term);
     }
     if (name === "input" || name === "data") {
       return { kind: name, start, end };
@@ -349,19 +355,6 @@ export class Resolver {
       throw new Fault("rego_compile_error", `variable ${name} is used before it is declared`, start);
     }
     throw new Fault("rego_unsafe_var_error", `variable ${name} is unsafe: nothing gives it a value`, start);
-  }
-
-  #global([root, ...rest]: readonly string[], span: Span): ResolvedTerm {
-    const { start, end } = span;
-    const head = { kind: root === "input" ? "input" : "data", start, end } as const;
-    const path = rest.map((value) => ({ kind: "constant", value, start, end }) as const);
-    return path.length === 0 ? head : { kind: "reference", head, path, start, end };
-  }
-
-  #reference(head: ResolvedTerm, path: readonly ResolvedTerm[], { start, end }: Span): ResolvedTerm {
-    return head.kind === "reference"
-      ? { kind: "reference", head: head.head, path: [...head.path, ...path], start, end }
-      : { kind: "reference", head, path, start, end };
   }
 
   #call(callee: Callee, term: CallTerm, scope: Scope): ResolvedTerm {
@@ -383,7 +376,11 @@ export class Resolver {
     }
     const callee = this.#names.findCallee(names, undefined, false);
     if (callee !== undefined) {
-      return { kind: "function", replaced: callee, value: this.#mock(value, scope) };
+      return {
+        kind: "function",
+        replaced: callee,
+        value: this.#names.functionNamed(value, scope) ?? this.#term(value, scope),
+      };
     }
     const [first = "", ...rest] = names;
     const path = [...(this.#names.pathOf(first) ?? [first]), ...rest];
@@ -392,11 +389,6 @@ export class Resolver {
       throw new Fault("rego_type_error", `"with" can't replace ${names.join(".")}: it is not known`, start);
     }
     return { kind: root, path: path.slice(1), value: this.#term(value, scope) };
-  }
-
-  /** The value of a replaced function: another function, or the value of a term. */
-  #mock(value: Term, scope: Scope): ResolvedTerm | Callee {
-    return this.#names.functionNamed(value, scope) ?? this.#term(value, scope);
   }
 
   #checkShadowing({ name, start }: VariableTerm): void {

@@ -68,7 +68,7 @@ function compileMemoizedCall(call: Expression & { readonly kind: "call" }, unit:
     evaluation.charge(1);
     try {
       const result = evaluate(evaluation, ...values);
-      if (result !== undefined && typeof key === "string") {
+      if (result !== undefined && typeof key === "string" && results.size < maxKeptResults) {
         results.set(key, result);
       }
       return result;
@@ -77,6 +77,9 @@ function compileMemoizedCall(call: Expression & { readonly kind: "call" }, unit:
     }
   };
 }
+
+/** Results kept at one place of the code during one evaluation. */
+const maxKeptResults = 10_000;
 
 /** Built-ins that cost more than a look into a map and are called in loops. */
 const memoized: ReadonlySet<string> = new Set([

@@ -76,11 +76,6 @@ export class Evaluation implements BuiltinContext {
     }
   }
 
-  /** Steps used so far. */
-  get stepsUsed(): number {
-    return this.#limits.maxSteps - this.#stepsLeft;
-  }
-
   regex(pattern: string): CompiledRegex {
     return this.#regexes.compile(pattern);
   }

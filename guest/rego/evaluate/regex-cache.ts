@@ -9,7 +9,7 @@ export class RegexCache {
   readonly #maxLength: number;
   #length = 0;
 
-  constructor(maxPatterns = 1024, maxLength = 1024 * 1024) {
+  constructor(maxPatterns = 512, maxLength = 1024 * 1024) {
     this.#maxPatterns = maxPatterns;
     this.#maxLength = maxLength;
   }

@@ -102,4 +102,3 @@ function constantObject(members: readonly (readonly [Term, Term])[]): RegoObject
   }
   return object;
 }
-

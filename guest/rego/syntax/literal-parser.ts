@@ -122,4 +122,3 @@ function parseVariable(cursor: TokenCursor): VariableTerm {
   const name = cursor.expectName("a variable");
   return { kind: "variable", name, start, end: cursor.previousEnd };
 }
-

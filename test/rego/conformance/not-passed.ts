@@ -28,10 +28,6 @@ const byReason: Readonly<Record<string, readonly string[]>> = {
     "opa/providers-aws-sign_req/success-simple-no body@v0",
     "opa/providers-aws-sign_req/success-simple-no body-with session token@v0",
   ],
-  TODO: [
-    "opa/regexreplace/regex.replace: bad regex pattern: Syntax error@v1",
-    "opa/regexreplace/regex.replace: bad regex pattern: Syntax error@v0",
-  ],
   "annotations of rules are comments here: nothing in a decision may depend on them": [
     "opa/regometadatachain/simple@v1",
     "opa/regometadatachain/rule mixed scope@v1",
