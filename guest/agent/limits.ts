@@ -14,7 +14,6 @@ export const maxOomEvents = 100;
 export const maxTerminationLogBytes = 4096;
 
 /** Largest file that a termination log is read from at all; a container may write what it likes. */
-export const maxTerminationFileBytes = 1024 * 1024;
 
 /** Longest host name that Linux takes. */
 export const maxHostnameLength = 64;

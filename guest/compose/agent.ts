@@ -40,6 +40,12 @@ const maxApfFileBytes = 1024 * 1024;
 /** How long an unsealing may take; the reference's cdh_api_timeout. */
 const hubCallTimeoutMs = 50_000;
 
+/**
+ * How long processes that nobody waits for stay zombies. A container of crun can not end before the helpers that died in it are
+ * reaped.
+ */
+const orphanGraceMs = 2000;
+
 /** How long the hub may take to come up, and how often the agent looks. */
 const hubStartTimeoutMs = 30_000;
 const hubPollMs = 5;
@@ -59,7 +65,7 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
     connectPodNetwork(apf, paths.networkNamespace, log, scope),
     createGate(configuration, log),
   ]);
-  const reaper = new ChildReaper();
+  const reaper = new ChildReaper({ orphanGraceMs });
   scope.add("child reaper", () => reaper.close());
   const service = createAgentService({
     paths,

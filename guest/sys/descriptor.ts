@@ -17,6 +17,18 @@ export function readDescriptorBounded(fd: number, maxBytes: number): Buffer {
   }
 }
 
+/** Reads the first bytes of an open file, from where it stands. @throws SystemError; the descriptor stays open */
+export function readDescriptorStart(fd: number, maxBytes: number): Buffer {
+  const bytes = Buffer.alloc(maxBytes);
+  for (let done = 0; done < maxBytes; ) {
+    const start = done;
+    const count = asSystemCall(() => fs.readSync(fd, bytes, start, maxBytes - start, null));
+    if (count === 0) return bytes.subarray(0, done);
+    done += count;
+  }
+  return bytes;
+}
+
 /** Writes all of the bytes, at a place of the file or, without one, where it stands. @throws SystemError such as ENOSPC */
 export function writeDescriptor(fd: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.byteLength; ) {

@@ -47,6 +47,7 @@ export const libc = ffi.dlopen(null, {
   unlinkat: { arguments: ["i32", "pointer", "i32"], return: "i32" },
   unshare: { arguments: ["i32"], return: "i32" },
   utimensat: { arguments: ["i32", "pointer", "pointer", "i32"], return: "i32" },
+  write: { arguments: ["i32", "pointer", "u64"], return: "i64" },
   waitpid: { arguments: ["i32", "pointer", "i32"], return: "i32" },
   __errno_location: { arguments: [], return: "pointer" },
 }).functions;

@@ -1,11 +1,11 @@
 import { GuestError } from "../../core/errors.ts";
 import { openVolume } from "../../runtime/guest-volumes.ts";
-import { closeDescriptor, readDescriptorBounded } from "../../sys/descriptor.ts";
+import { closeDescriptor, readDescriptorStart } from "../../sys/descriptor.ts";
 import { isErrno } from "../../sys/system-error.ts";
 import type { Container } from "../container.ts";
 import type { AgentDependencies } from "../dependencies.ts";
 import { quotedError } from "../errors.ts";
-import { maxTerminationFileBytes, maxTerminationLogBytes } from "../limits.ts";
+import { maxTerminationLogBytes } from "../limits.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { AgentHandlers } from "./agent-handlers.ts";
 
@@ -27,7 +27,7 @@ export function diagnosticsHandlers(
       );
       const source = terminationLogSource(container);
       const bytes = openVolume(source, paths, (root, path) => readIfPresent(() => root.openFile(path)));
-      return { data: new TextDecoder().decode(bytes.subarray(0, maxTerminationLogBytes)) };
+      return { data: new TextDecoder().decode(bytes) };
     },
   };
 }
@@ -49,7 +49,7 @@ function readIfPresent(open: () => number): Buffer {
   try {
     const fd = open();
     try {
-      return readDescriptorBounded(fd, maxTerminationFileBytes);
+      return readDescriptorStart(fd, maxTerminationLogBytes);
     } finally {
       closeDescriptor(fd);
     }

@@ -3,8 +3,8 @@
  * that a policy can sensibly ask for are there: names, alternative names, serial number, validity, public key.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { integer } from "../number.ts";
 import type { JsonInput } from "../json-input.ts";
+import { integer } from "../number.ts";
 import { fromJson, RegoObject, type Value } from "../value.ts";
 import { DerError, type NameAttribute, readDer, readDerAll, readDerInside, readDerName } from "./der.ts";
 import { maxParsedTextLength } from "./limits.ts";

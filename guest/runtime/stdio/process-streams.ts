@@ -6,10 +6,10 @@ import { closeDescriptor } from "../../sys/descriptor.ts";
 import { createPipe, openReadable, openWritable, type Pipe } from "../../sys/pipe.ts";
 import { sendSignal } from "../../sys/signal.ts";
 import { openTerminal, setWindowSize } from "../../sys/terminal.ts";
+import { openTerminalInput } from "../../sys/terminal-input.ts";
 import type { ProcessStdio } from "../oci-runtime.ts";
 import { InputStream } from "./input-stream.ts";
 import { OutputStream } from "./output-stream.ts";
-import { openTerminalInput } from "./terminal-input.ts";
 
 const SIGKILL = 9;
 

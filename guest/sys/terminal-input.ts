@@ -1,8 +1,7 @@
 import { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { writeDescriptor } from "../../sys/descriptor.ts";
-import { libc } from "../../sys/libc.ts";
-import { isErrno, lastError } from "../../sys/system-error.ts";
+import { libc } from "./libc.ts";
+import { isErrno, lastError } from "./system-error.ts";
 
 /** How long to wait before a full terminal is tried again, in milliseconds. */
 const retryMs = 10;
@@ -37,17 +36,13 @@ async function writeAll(fd: number, bytes: Uint8Array, isClosed: () => boolean):
   }
 }
 
-/** Writes as much as the terminal takes now. One byte at a time, since a failing write would not tell how far it came. */
+/** Writes as much as the terminal takes now. @returns how many bytes that was */
 function writeAvailable(fd: number, bytes: Uint8Array): number {
-  for (let written = 0; written < bytes.byteLength; written++) {
-    try {
-      writeDescriptor(fd, bytes.subarray(written, written + 1));
-    } catch (error) {
-      if (isErrno(error, "EAGAIN")) return written;
-      throw error;
-    }
-  }
-  return bytes.byteLength;
+  const count = Number(libc.write(fd, bytes, BigInt(bytes.byteLength)));
+  if (count >= 0) return count;
+  const error = lastError("write");
+  if (isErrno(error, "EAGAIN", "EINTR")) return 0;
+  throw error;
 }
 
 function makeNonBlocking(fd: number): void {
