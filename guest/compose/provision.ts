@@ -25,7 +25,7 @@ export const provision: StartDaemon = (context) => provisionOn(thisMachine, cont
 /** As {@link provision}, on a machine of the caller's. */
 export async function provisionOn(machine: Machine, { configuration, log, scope }: DaemonContext): Promise<void> {
   const settings = configuration.provision;
-  const userData = await obtainUserData(settings, machine, log, scope.signal);
+  const userData = await obtainUserData(configuration, machine, log, scope.signal);
   const initdata = obtainInitdata(settings, userData, machine.deviceDirectory, log);
   const hostFiles = obtainHostFiles(configuration, userData);
   await measureInitdata(initdata, settings, machine, log);

@@ -61,11 +61,15 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** The messages of a failure and of all its causes, outermost first, joined by ": ". For the guest's log and console. */
+/**
+ * The messages of a failure and of all its causes, outermost first, joined by ": "; one that repeats what stands before it is left
+ * out. For the guest's log and console.
+ */
 export function describeFailure(thrown: unknown): string {
   const messages: string[] = [];
-  for (let current: unknown = thrown; current !== undefined && messages.length < 10; ) {
-    messages.push(messageOf(current));
+  for (let current: unknown = thrown, depth = 0; current !== undefined && depth < 10; depth++) {
+    const message = messageOf(current);
+    if (!messages.some((outer) => outer.includes(message))) messages.push(message);
     current = current instanceof Error ? current.cause : undefined;
   }
   return messages.join(": ");

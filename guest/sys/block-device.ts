@@ -17,19 +17,19 @@ export function listBlockDevices(directory: string, prefixes: readonly string[])
 }
 
 /**
- * Reads the start of a file or block device.
+ * Reads a part of a file or block device.
  *
- * @param count how many bytes; fewer come only when there are no more
+ * @returns fewer than `count` bytes only where it ends
  * @throws SystemError
  */
-export function readFileStart(file: string, count: number): Buffer {
+export function readFileRange(file: string, offset: number, count: number): Buffer {
   const fd = asSystemCall(() => fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOCTTY));
   try {
     const bytes = Buffer.alloc(count);
-    let total = 0;
-    for (let read = 1; read > 0 && total < count; total += read)
-      read = asSystemCall(() => fs.readSync(fd, bytes, total, count - total, total));
-    return bytes.subarray(0, total);
+    let done = 0;
+    for (let read = 1; read > 0 && done < count; done += read)
+      read = asSystemCall(() => fs.readSync(fd, bytes, done, count - done, offset + done));
+    return bytes.subarray(0, done);
   } finally {
     fs.closeSync(fd);
   }

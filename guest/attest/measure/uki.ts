@@ -6,6 +6,8 @@ import { authenticodeDigest, type PeSection, parsePeSections } from "./pe-image.
 
 /** PCRs of the SHA-256 bank (hex) after a UKI was booted by firmware, without boot loader or addons. */
 export interface UkiPcrs {
+  /** Configuration of option ROMs: only the separator, where there are none. */
+  readonly pcr3: string;
   /** What was booted: UKI and kernel. Undefined when the stub's version is not {@link knownStub}. */
   readonly pcr4: string | undefined;
   /** What the kernel got: command line and initrd. Undefined as `pcr4`. */
@@ -59,6 +61,7 @@ export function computeUkiPcrs(uki: Uint8Array, phases: readonly string[] = []):
   const stubVersion = parseStubVersion(sections.get(".sdmagic"));
   const isKnown = stubVersion?.split(/[.~-]/)[0] === knownStub;
   return {
+    pcr3: new PcrValue().measure(separator).hex,
     pcr4: isKnown ? computePcr4(uki, sections) : undefined,
     pcr9: isKnown ? computePcr9(sections) : undefined,
     pcr11: computePcr11(sections, phases),

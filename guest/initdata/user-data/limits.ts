@@ -17,3 +17,7 @@ export const tokenTimeoutMs = 5_000;
 /** Waiting between attempts grows from the first to the last. */
 export const firstDelayMs = 1_000;
 export const lastDelayMs = 5_000;
+
+/** ISO 9660: volume descriptors that are looked at, and bytes of the root directory. */
+export const maxVolumeDescriptors = 16;
+export const maxDirectoryBytes = 64 * 1024;

@@ -1,8 +1,7 @@
-import { Alphabet } from "./alphabet.ts";
 import type { Ranges } from "./char-class.ts";
 import { RegexSyntaxError } from "./errors.ts";
 import { maxAlphabetWork, maxProgramCost, maxThreadSlots } from "./limits.ts";
-import { Opcode, type Program } from "./program.ts";
+import { Opcode, Program } from "./program.ts";
 import type { ParsedPattern, RegexNode } from "./syntax-tree.ts";
 
 /**
@@ -25,6 +24,7 @@ class Compiler {
   readonly #classes: Ranges[] = [];
   readonly #classIndexes = new Map<string, number>();
   readonly #classIndexOfRanges = new Map<Ranges, number>();
+  readonly #classIndexOfLiteral = new Map<number, number>();
   readonly #nullable = new Map<RegexNode, boolean>();
   #assertions = 0;
   #cost = 0;
@@ -37,15 +37,15 @@ class Compiler {
     const match = this.#emit(Opcode.match, 0, 0);
     const start = this.#capture(0, pattern.root, match);
     this.#checkSize(2 * pattern.groupNames.length);
-    return {
+    return new Program({
       opcodes: Uint8Array.from(this.#opcodes),
       next: Int32Array.from(this.#next),
       arguments: Int32Array.from(this.#arguments),
       start,
       assertions: this.#assertions,
       slotCount: 2 * pattern.groupNames.length,
-      alphabet: new Alphabet(this.#classes, this.#assertions !== 0),
-    };
+      classes: this.#classes,
+    });
   }
 
   /** Refuses what later steps could not bear: see the limits. */
@@ -62,9 +62,11 @@ class Compiler {
       case "empty":
         return next;
       case "literal":
-        return this.#consume([node.codePoint, node.codePoint], next);
+        this.#charge(1);
+        return this.#emit(Opcode.consume, next, this.#literalIndex(node.codePoint));
       case "class":
-        return this.#consume(node.ranges, next);
+        this.#charge(Math.min(node.ranges.length / 2, maxCountedRanges));
+        return this.#emit(Opcode.consume, next, this.#classIndex(node.ranges));
       case "assertion":
         this.#assertions |= node.assertion;
         return this.#emit(Opcode.assert, next, node.assertion);
@@ -125,9 +127,12 @@ class Compiler {
     this.#arguments[instruction] = greedy ? skip : body;
   }
 
-  #consume(ranges: Ranges, next: number): number {
-    this.#charge(Math.min(ranges.length / 2, maxCountedRanges));
-    return this.#emit(Opcode.consume, next, this.#classIndex(ranges));
+  #literalIndex(codePoint: number): number {
+    const known = this.#classIndexOfLiteral.get(codePoint);
+    if (known !== undefined) return known;
+    const index = this.#classes.push([codePoint, codePoint]) - 1;
+    this.#classIndexOfLiteral.set(codePoint, index);
+    return index;
   }
 
   #classIndex(ranges: Ranges): number {

@@ -32,3 +32,15 @@ export const maxKernelCells = 32 * 1024;
 
 /** Most slots of all threads of one matcher: instructions times slots (four bytes each, twice). */
 export const maxThreadSlots = 4_000_000;
+
+/** Most pairs of instruction and position that the backtracker keeps apart for one subject (one bit each). */
+export const maxBacktrackCells = 128 * 1024;
+
+/** Steps that a pattern may cost the backtracker in all before an automaton is made of it. */
+export const maxBacktrackSteps = 4 * 1024;
+
+/**
+ * A pattern whose tree says that its program costs no more than this, and that has no more ranges and groups than this, is
+ * within all the limits above: its program can be made when the pattern is first matched.
+ */
+export const certainlySmall = { cost: 1000, ranges: 1000, groups: 50 } as const;

@@ -8,38 +8,75 @@ export interface LiteralPlan {
   readonly prefix: string;
   /** What the pattern requires after the prefix: nothing, the end of the text, or more. */
   readonly rest: "nothing" | "end" | "more";
+  /** Texts that every match has after the prefix, in this order and without overlap. */
+  readonly literals: readonly string[];
+  /** The text that every match ends with, at the end of the subject; "" if there is none. */
+  readonly suffix: string;
 }
 
-/** Finds the fast way for patterns such as `^/run/x$`, `^/run/x[0-9]+$` and `foo`. */
+/** Finds the fast way for patterns such as `^/run/x$`, `^/run/x[0-9]+$`, `^[A-Z]+_PORT=[0-9]+$` and `foo`. */
 export function planLiterals(root: RegexNode): LiteralPlan {
-  const parts = flatten(root);
+  const parts: RegexNode[] = [];
+  flatten(root, parts);
   const first = parts[0];
   const startsAnchored = first?.kind === "assertion" && first.assertion === Assertion.beginText;
-  let next = startsAnchored ? 1 : 0;
-  let prefix = "";
-  for (let part = parts[next]; part?.kind === "literal"; part = parts[++next]) {
-    prefix += String.fromCodePoint(part.codePoint);
+  const last = parts.at(-1);
+  const endsAnchored = last?.kind === "assertion" && last.assertion === Assertion.endText;
+  const runs = literalRuns(parts);
+  const begin = startsAnchored ? 1 : 0;
+  const prefix = parts[begin]?.kind === "literal" ? (runs.shift() ?? "") : "";
+  const isPrefixAll = runs.length === 0 && parts.length === begin + [...prefix].length + (endsAnchored ? 1 : 0);
+  const endsLiteral = endsAnchored && parts.at(-2)?.kind === "literal";
+  const suffix = endsLiteral ? (runs.pop() ?? "") : "";
+  return {
+    anchored: startsAnchored || isAnchored(root),
+    prefix,
+    rest: isPrefixAll ? (endsAnchored ? "end" : "nothing") : "more",
+    literals: runs,
+    suffix,
+  };
+}
+
+/** Whether the subject has what every match has, if matches start at `from` or later. */
+export function hasLiterals({ prefix, literals, suffix }: LiteralPlan, subject: string, from: number): boolean {
+  let position = from + prefix.length;
+  for (const literal of literals) {
+    const found = subject.indexOf(literal, position);
+    if (found < 0) return false;
+    position = found + literal.length;
   }
-  return { anchored: startsAnchored || isAnchored(root), prefix, rest: restOf(parts.slice(next)) };
+  return subject.length - suffix.length >= position && subject.endsWith(suffix);
 }
 
-function restOf(parts: readonly RegexNode[]): LiteralPlan["rest"] {
-  const [first] = parts;
-  if (first === undefined) return "nothing";
-  return parts.length === 1 && first.kind === "assertion" && first.assertion === Assertion.endText ? "end" : "more";
+/** The texts of literals that follow each other. */
+function literalRuns(parts: readonly RegexNode[]): string[] {
+  const runs: string[] = [];
+  let run = "";
+  for (const part of parts) {
+    if (part.kind === "literal") {
+      run += String.fromCodePoint(part.codePoint);
+    } else if (run !== "") {
+      runs.push(run);
+      run = "";
+    }
+  }
+  if (run !== "") runs.push(run);
+  return runs;
 }
 
-/** The sequence that a pattern is, with groups around the whole or around literals opened. */
-function flatten(node: RegexNode): readonly RegexNode[] {
+/** Adds the sequence that a pattern is, with groups around the whole or around literals opened. */
+function flatten(node: RegexNode, parts: RegexNode[]): void {
   switch (node.kind) {
     case "concat":
-      return node.parts.flatMap(flatten);
+      for (const part of node.parts) flatten(part, parts);
+      return;
     case "capture":
-      return flatten(node.body);
+      flatten(node.body, parts);
+      return;
     case "empty":
-      return [];
+      return;
     default:
-      return [node];
+      parts.push(node);
   }
 }
 

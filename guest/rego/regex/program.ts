@@ -1,4 +1,5 @@
-import type { Alphabet } from "./alphabet.ts";
+import { Alphabet } from "./alphabet.ts";
+import type { Ranges } from "./char-class.ts";
 
 /** What an instruction does. */
 export const Opcode = {
@@ -14,8 +15,8 @@ export const Opcode = {
   assert: 4,
 } as const;
 
-/** A compiled pattern: parallel arrays, one entry an instruction. */
-export interface Program {
+/** A compiled pattern as instructions: parallel arrays, one entry an instruction. */
+export interface Instructions {
   readonly opcodes: Uint8Array;
   readonly next: Int32Array;
   readonly arguments: Int32Array;
@@ -24,5 +25,34 @@ export interface Program {
   readonly assertions: number;
   /** Two for each group, the whole match included. */
   readonly slotCount: number;
-  readonly alphabet: Alphabet;
+  /** The classes that instructions consume, by number. */
+  readonly classes: readonly Ranges[];
+}
+
+/** A compiled pattern with what automata need to run it. */
+export class Program implements Instructions {
+  readonly opcodes: Uint8Array;
+  readonly next: Int32Array;
+  readonly arguments: Int32Array;
+  readonly start: number;
+  readonly assertions: number;
+  readonly slotCount: number;
+  readonly classes: readonly Ranges[];
+  #alphabet: Alphabet | undefined;
+
+  constructor(instructions: Instructions) {
+    this.opcodes = instructions.opcodes;
+    this.next = instructions.next;
+    this.arguments = instructions.arguments;
+    this.start = instructions.start;
+    this.assertions = instructions.assertions;
+    this.slotCount = instructions.slotCount;
+    this.classes = instructions.classes;
+  }
+
+  /** The letters that the classes tell apart. Made when first asked for: the backtracker does without. */
+  get alphabet(): Alphabet {
+    this.#alphabet ??= new Alphabet(this.classes, this.assertions !== 0);
+    return this.#alphabet;
+  }
 }

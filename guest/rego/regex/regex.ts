@@ -1,12 +1,16 @@
+import { Backtracker } from "./backtracker.ts";
 import { compileProgram } from "./compiler.ts";
 import { LazyDfa } from "./lazy-dfa.ts";
-import { type LiteralPlan, planLiterals } from "./literal-plan.ts";
+import { maxBacktrackSteps } from "./limits.ts";
+import { hasLiterals, type LiteralPlan, planLiterals } from "./literal-plan.ts";
 import { parsePattern } from "./parser.ts";
+import { isCertainlySmall } from "./pattern-size.ts";
 import { PikeVm } from "./pike-vm.ts";
 import { widthAt } from "./position.ts";
 import type { Program } from "./program.ts";
 import { expandReplacement, parseReplacement } from "./replacement.ts";
 import { StepCounter } from "./step-counter.ts";
+import type { ParsedPattern } from "./syntax-tree.ts";
 
 /**
  * Compiles a pattern of RE2's dialect, as Go's regexp package reads it.
@@ -23,20 +27,22 @@ export function compileRegex(pattern: string): CompiledRegex {
  */
 export class CompiledRegex {
   readonly pattern: string;
-  readonly #program: Program;
-  readonly #groupNames: readonly (string | undefined)[];
+  readonly #parsed: ParsedPattern;
   readonly #plan: LiteralPlan;
-  readonly #dfa: LazyDfa;
+  // What follows is made when it is first needed: a policy asks some patterns once, and many never beyond their literals.
+  #program: Program | undefined;
+  #backtracker: Backtracker | undefined;
+  #dfa: LazyDfa | undefined;
   #pikeVm: PikeVm | undefined;
+  #backtrackSteps = 0;
 
   /** Use `compileRegex`. */
   constructor(pattern: string) {
-    const parsed = parsePattern(pattern);
     this.pattern = pattern;
-    this.#groupNames = parsed.groupNames;
-    this.#plan = planLiterals(parsed.root);
-    this.#program = compileProgram(parsed, pattern);
-    this.#dfa = new LazyDfa(this.#program, this.#plan.anchored);
+    this.#parsed = parsePattern(pattern);
+    this.#plan = planLiterals(this.#parsed.root);
+    // The compiler refuses what is too large.
+    if (!isCertainlySmall(this.#parsed)) this.#program = compileProgram(this.#parsed, pattern);
   }
 
   /** Whether the pattern matches anywhere in the subject. */
@@ -44,11 +50,28 @@ export class CompiledRegex {
     const { anchored, prefix, rest } = this.#plan;
     if (rest === "nothing") return anchored ? subject.startsWith(prefix) : subject.includes(prefix);
     if (rest === "end") return anchored ? subject === prefix : subject.endsWith(prefix);
-    steps ??= new StepCounter();
-    if (prefix === "") return this.#dfa.test(subject, 0, steps);
-    if (anchored) return subject.startsWith(prefix) && this.#dfa.test(subject, 0, steps);
-    const from = subject.indexOf(prefix);
-    return from >= 0 && this.#dfa.test(subject, from, steps);
+    const from = anchored ? (subject.startsWith(prefix) ? 0 : -1) : subject.indexOf(prefix);
+    return from >= 0 && hasLiterals(this.#plan, subject, from) && this.#run(subject, from, steps ?? new StepCounter());
+  }
+
+  /** Runs the program: by backtracking until that has cost as much as an automaton does to begin with. */
+  #run(subject: string, from: number, steps: StepCounter): boolean {
+    if (this.#backtrackSteps < maxBacktrackSteps) {
+      this.#backtracker ??= new Backtracker(this.#compiled(), this.#plan.anchored);
+      if (this.#backtracker.fits(subject)) {
+        const before = steps.spent;
+        const found = this.#backtracker.test(subject, from, steps);
+        this.#backtrackSteps += steps.spent - before;
+        return found;
+      }
+    }
+    this.#dfa ??= new LazyDfa(this.#compiled(), this.#plan.anchored);
+    return this.#dfa.test(subject, from, steps);
+  }
+
+  #compiled(): Program {
+    this.#program ??= compileProgram(this.#parsed, this.pattern);
+    return this.#program;
   }
 
   /** The first match and its groups (index 0 is the whole match; a group that took no part is ""), or undefined. */
@@ -63,7 +86,7 @@ export class CompiledRegex {
 
   /** The subject with every match replaced by the template (`$1`, `${name}`, `$$`; see parseReplacement). */
   replaceAll(subject: string, template: string, steps: StepCounter = new StepCounter()): string {
-    const replacement = parseReplacement(template, this.#groupNames);
+    const replacement = parseReplacement(template, this.#parsed.groupNames);
     const parts: string[] = [];
     let lastEnd = 0;
     for (const slots of this.#findSlots(subject, -1, steps)) {
@@ -115,7 +138,10 @@ export class CompiledRegex {
   }
 
   #findingMachine(): PikeVm {
-    this.#pikeVm ??= new PikeVm(this.#program, this.#program.slotCount, this.#plan.anchored, this.#plan.prefix);
+    if (this.#pikeVm === undefined) {
+      const program = this.#compiled();
+      this.#pikeVm = new PikeVm(program, program.slotCount, this.#plan.anchored, this.#plan.prefix);
+    }
     return this.#pikeVm;
   }
 }

@@ -230,11 +230,10 @@ describe("apf.json", () => {
     expect(leftFiles(scene)).toEqual({});
   });
 
-  test("scenario N3: none at all is a line of its own, with or without user data", async () => {
-    const without = setScene({}, { tls: "required" });
-    expect((await runProvision(without)).failure).toMatch(
-      /^no \S+\/apf.json: this machine has no user data, and port 15150/,
-    );
+  test("scenario N3: no user data at all is a line of its own, and so is user data without apf.json", async () => {
+    const without = setScene({ source: "none" }, { tls: "required" });
+    const { failure } = await runProvision(without);
+    expect(failure).toMatch(/^no \S+\/apf.json: this machine has no user data, and port 15150/);
     const scene = sceneOf({ initdata: minimalAnnotation }, { tls: "required" });
     expect((await runProvision(scene)).failure).toContain("/apf.json: user data (");
     expect(leftFiles(scene)).toEqual({});

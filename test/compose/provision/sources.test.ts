@@ -1,10 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { getuid } from "node:process";
+import { readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loadProvisionedInitdata } from "../../../guest/compose/provision-files.ts";
-import { encodeCarrier } from "../../../guest/initdata/carrier.ts";
 import { encodeAnnotation } from "../../../guest/initdata/encodings.ts";
 import { bytesOf, hex, minimalAnnotation, minimalDocument } from "../../initdata/documents.ts";
 import { MetadataService } from "../../initdata/user-data/metadata-service.ts";
@@ -158,6 +156,18 @@ describe("the order of auto", () => {
     expect(loadProvisionedInitdata(scene.directory)).toBeUndefined();
   });
 
+  test("a cidata disk that is late is waited for where the agent needs what is on it", async () => {
+    const scene = setScene({}, { tls: "required" });
+    const { failure, log } = await runProvision(scene);
+    expect(failure).toMatch(
+      /^user data: cidata has given none in 180 s \(attempts: \d+\): there is neither \S+ nor a disk/,
+    );
+    expect(log).toContain("user data not there yet");
+    const { clock } = countingClock();
+    const late = { ...clock, sleep: async () => leaveFile(scene.cidata, userData) };
+    expect((await runProvision(scene, { clock: late })).failure).toContain("it has no tls-server-cert");
+  });
+
   test("scenario I2: what user data brings is the document; nothing is merged with the file that is there", async () => {
     const scene = setScene();
     leaveFile(scene.cidata, userData);
@@ -194,77 +204,38 @@ test("a second run leaves the same files", async () => {
   expect(leftFiles(scene)).toEqual(first);
 });
 
-describe.skipIf(getuid?.() !== 0)("a block device that carries initdata (needs root)", () => {
-  test.each(["auto", "block-device"] as const)("is found among others by its magic (%s)", async (source) => {
-    await using disks = new Disks(setScene({ source }));
-    disks.attach("vda", Buffer.alloc(4096, 0xee));
-    disks.attach("sdb", encodeCarrier(bytesOf(minimalDocument)));
-    writeFileSync(join(disks.scene.devices, "vdz"), encodeCarrier(bytesOf("a plain file is no device")));
-    expect((await runProvision(disks.scene)).failure).toBe("");
-    expect(leftFiles(disks.scene)["initdata.digest"]).toBe(minimalDigest);
-  });
-
-  test("threat 86: two of them start nothing", async () => {
-    await using disks = new Disks(setScene());
-    for (const name of ["vda", "vdb"]) disks.attach(name, encodeCarrier(bytesOf(minimalDocument)));
-    const { failure } = await runProvision(disks.scene);
-    expect(failure).toMatch(/^several block devices carry initdata \(\S+vda, \S+vdb\); attach one of them only$/);
-    expect(leftFiles(disks.scene)).toEqual({});
-  });
-
-  const carrier = encodeCarrier(bytesOf(minimalDocument));
-  const withLength = (length: bigint): Uint8Array => {
-    const image = Buffer.from(carrier);
-    image.writeBigUInt64LE(length, 8);
-    return image;
-  };
-  test.each([
-    ["2^63", withLength(1n << 63n), "announces more than"],
-    ["0", withLength(0n), "is empty"],
-    ["more than the device has", withLength(4096n), "is shorter than it announces"],
-    [
-      "a text's",
-      Buffer.concat([Buffer.from("initdata=nothing"), Buffer.alloc(496, 0x20)]),
-      "does not start with the magic",
-    ],
-    ["less than the stream's", withLength(100n), "gzip: "],
-  ])("threat 86: a length of %s is refused", async (_name, image, problem) => {
-    await using disks = new Disks(setScene());
-    disks.attach("vda", image);
-    const { failure } = await runProvision(disks.scene);
-    expect(failure).toMatch(/^the initdata of \S+\/vda can't be used: initdata: /);
-    expect(failure).toContain(problem);
-    expect(leftFiles(disks.scene)).toEqual({});
-  });
-
-  test("a configuration that requires one names the folder where there is none", async () => {
-    const scene = setScene({ source: "block-device" });
-    expect((await runProvision(scene)).failure).toBe(`no block device in ${scene.devices} carries initdata`);
-  });
+test("threat 88: whatever paths user data names, only the files of the allow-list appear, and all of them in their folder", async () => {
+  const likely = [
+    "/run/peerpod/apf.json",
+    "/run/peerpod/aa.toml",
+    "/run/peerpod/policy.rego",
+    "/run/peerpod",
+    "peerpod",
+  ];
+  const path = fc.oneof(
+    fc.string({ minLength: 1 }),
+    fc.constantFrom(...likely),
+    fc
+      .tuple(
+        fc.constantFrom("../", "./", "/", ""),
+        fc.constantFrom(...likely),
+        fc.constantFrom("/", "\0", " ", "/.", ""),
+      )
+      .map((parts) => parts.join("")),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(path, { maxLength: 32 }), async (paths) => {
+      const scene = setScene();
+      leaveFile(scene.cidata, JSON.stringify({ write_files: paths.map((name) => ({ path: name, content: "{}" })) }));
+      expect((await runProvision(scene)).failure).toBe("");
+      const expected = ["aa.toml", "initdata.digest", "initdata.toml"];
+      if (paths.includes("/run/peerpod/apf.json")) expected.push("apf.json");
+      expect(Object.keys(leftFiles(scene))).toEqual(expected.sort());
+      expect(readdirSync(dirname(scene.directory)).sort()).toEqual(["cidata", "dev", "peerpod"]);
+    }),
+    { numRuns: 60 },
+  );
 });
-
-/** Block devices of a scene, each with an image behind it. */
-class Disks implements AsyncDisposable {
-  readonly scene: Scene;
-  readonly #loops: string[] = [];
-
-  constructor(scene: Scene) {
-    this.scene = scene;
-  }
-
-  attach(name: string, image: Uint8Array): void {
-    const file = join(this.scene.devices, `${name}.image`);
-    writeFileSync(file, image);
-    const loop = execFileSync("losetup", ["--find", "--show", "--read-only", file], { encoding: "utf8" }).trim();
-    this.#loops.push(loop);
-    const number = /\d+$/.exec(loop)?.[0] ?? "";
-    execFileSync("mknod", [join(this.scene.devices, name), "b", "7", number]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const loop of this.#loops) execFileSync("losetup", ["--detach", loop]);
-  }
-}
 
 function expectMinimalPod(scene: Scene): void {
   expect(leftFiles(scene)).toEqual({

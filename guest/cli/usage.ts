@@ -1,0 +1,36 @@
+import { type Command, type CommandIo, exitCodes } from "../core/command.ts";
+import { messageOf } from "../core/errors.ts";
+
+/** The command line is wrong. */
+export class UsageError extends Error {}
+
+/**
+ * Makes a subcommand of what it does: prints failures on standard error, behind a wrong command line the usage, too.
+ *
+ * @param action throws {@link UsageError} or what `parseArgs` throws for a wrong command line; returns an exit code
+ */
+export function createCommand(
+  name: string,
+  usage: string,
+  action: (args: readonly string[], io: CommandIo) => Promise<number>,
+): Command {
+  return async (args, io) => {
+    if (args.includes("--help") || args.includes("-h")) {
+      io.stdout(usage);
+      return exitCodes.success;
+    }
+    try {
+      return await action(args, io);
+    } catch (error) {
+      const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
+      io.stderr(`podkeep ${name}: ${messageOf(error)}\n${isUsage ? `\n${usage}` : ""}`);
+      return isUsage ? exitCodes.usage : exitCodes.failure;
+    }
+  };
+}
+
+/** Bytes in hex, as an option has them. @throws UsageError naming the option */
+export function parseHexOption(text: string, option: string): Uint8Array {
+  if (!/^(?:[0-9a-fA-F]{2})+$/.test(text)) throw new UsageError(`${option} is not hex`);
+  return Buffer.from(text, "hex");
+}
