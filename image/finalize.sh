@@ -13,15 +13,22 @@ done
 # mkosi and Debian point it elsewhere.
 ln -sf ../run/systemd/resolve/resolv.conf "$BUILDROOT/etc/resolv.conf"
 
-# firstboot would wait on the console for ever; pcr* change PCRs at run time; the others cost boot time for nothing.
-for name in systemd-firstboot.service systemd-pcrmachine.service systemd-pcrfs-root.service systemd-pcrphase.service \
-  systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service systemd-pcrextend.socket ldconfig.service \
-  systemd-hwdb-update.service systemd-journal-catalog-update.service systemd-update-done.service systemd-logind.service \
-  systemd-timesyncd.service systemd-journald-audit.socket systemd-networkd-wait-online.service systemd-sysext.service \
-  systemd-confext.service dbus.service dbus.socket apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-  e2scrub_all.timer fstrim.timer; do
+# Units that would change PCRs at run time or make keys in the TPM.
+for path in "$BUILDROOT"/usr/lib/systemd/system/systemd-pcr* "$BUILDROOT"/usr/lib/systemd/system/systemd-tpm2-*; do
+  mask "${path##*/}"
+done
+# firstboot would wait on the console for ever; the others cost boot time for nothing.
+for name in systemd-firstboot.service ldconfig.service systemd-hwdb-update.service systemd-journal-catalog-update.service \
+  systemd-update-done.service systemd-logind.service systemd-timesyncd.service systemd-journald-audit.socket \
+  systemd-networkd-wait-online.service systemd-sysext.service systemd-confext.service systemd-boot-random-seed.service \
+  systemd-boot-update.service systemd-network-generator.service dbus.service dbus.socket apt-daily.timer \
+  apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
   mask "$name"
 done
+# It would mount and swap to whatever partitions the host adds to the disk (threat model row 64).
+mkdir -p "$BUILDROOT/etc/systemd/system-generators"
+ln -sf /dev/null "$BUILDROOT/etc/systemd/system-generators/systemd-gpt-auto-generator"
+
 if [ "$PODKEEP_PROFILE" = production ]; then
   for name in getty@.service serial-getty@.service console-getty.service container-getty@.service getty.target \
     debug-shell.service systemd-ask-password-console.path systemd-ask-password-wall.path; do

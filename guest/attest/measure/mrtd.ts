@@ -38,11 +38,11 @@ const maxSectionPages = 65_536;
 export function computeMrtd(firmware: Uint8Array, order: MeasuringOrder): Uint8Array {
   const hash = createHash("sha384");
   for (const section of parseTdvfSections(firmware)) {
-    const pages = (section.attributes & addedByGuest) === 0 ? section.size / pageBytes : 0;
+    if ((section.attributes & addedByGuest) !== 0) continue;
     const isMeasured = (section.attributes & extendMeasurement) !== 0;
-    for (let page = 0; page < pages; page += 1) {
-      addRecord(hash, "MEM.PAGE.ADD", section.address + BigInt(page * pageBytes));
-      if (isMeasured && order === "page-by-page") measure(hash, section, page * pageBytes, pageBytes);
+    for (let offset = 0; offset < section.size; offset += pageBytes) {
+      addRecord(hash, "MEM.PAGE.ADD", section.address + BigInt(offset));
+      if (isMeasured && order === "page-by-page") measure(hash, section, offset, pageBytes);
     }
     if (isMeasured && order === "section-by-section") measure(hash, section, 0, section.size);
   }

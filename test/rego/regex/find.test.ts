@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the templates of RE2 look like those of JavaScript
 import { describe, expect, test } from "vitest";
 import { compileRegex } from "../../../guest/rego/regex/index.ts";
 
