@@ -30,6 +30,22 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: "call any method of the agent, the hub or the attestation agent, JSON in and out",
     load: async () => (await import("./cli/ctl.ts")).run,
   },
+  evidence: {
+    summary: "get evidence from the attestation agent that runs here",
+    load: async () => (await import("./cli/evidence.ts")).run,
+  },
+  token: {
+    summary: "get an attestation token from it",
+    load: async () => (await import("./cli/token.ts")).run,
+  },
+  verify: {
+    summary: "check evidence against reference values",
+    load: async () => (await import("./cli/verify.ts")).run,
+  },
+  measure: {
+    summary: "compute what a verifier should expect of an image and an initdata document",
+    load: async () => (await import("./cli/measure.ts")).run,
+  },
   initdata: {
     summary: "encode, decode, digest and check initdata",
     load: async () => (await import("./cli/initdata.ts")).run,

@@ -41,5 +41,7 @@ if [ "$PODKEEP_PROFILE" = production ]; then
   rm -rf "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/lib/x86_64-linux-gnu/perl* "$BUILDROOT"/usr/share/perl*
 fi
 rm -rf "$BUILDROOT"/usr/lib/x86_64-linux-gnu/gconv
+# All that runs is root already, or a container, which has files of its own.
+find "$BUILDROOT/usr" -type f -perm /6000 -exec chmod ug-s {} +
 : >"$BUILDROOT/etc/machine-id"
 touch "$BUILDROOT/etc/.updated" "$BUILDROOT/var/.updated"

@@ -28,17 +28,25 @@ export function diskParts(): Part[] {
   const disk = join(imageFolder, imageFiles.disk);
   return [
     hashed(imageFolder, imageFiles.uki),
-    ...partitionsOf(disk),
+    ...partitionsOf(disk).map(({ name, size }) => ({ name: `partition ${name}`, bytes: size })),
     hashed(imageFolder, imageFiles.disk),
     { name: `${imageFiles.disk}, zstd -10`, bytes: compressedSize(disk) },
   ];
 }
 
-function partitionsOf(disk: string): Part[] {
+/** A partition; both figures in bytes. */
+export interface Partition {
+  readonly name: string;
+  readonly start: number;
+  readonly size: number;
+}
+
+/** The partitions of a disk. */
+export function partitionsOf(disk: string): Partition[] {
   const table: unknown = JSON.parse(runInTools("sfdisk", ["--json", pathInTools(disk)]));
-  // The shape that sfdisk's manual promises.
-  const { partitiontable } = table as { partitiontable: { partitions: { name: string; size: number }[] } };
-  return partitiontable.partitions.map(({ name, size }) => ({ name: `partition ${name}`, bytes: size * 512 }));
+  // The shape that sfdisk's manual promises; figures in sectors.
+  const { partitiontable } = table as { partitiontable: { partitions: Partition[] } };
+  return partitiontable.partitions.map(({ name, start, size }) => ({ name, start: start * 512, size: size * 512 }));
 }
 
 function compressedSize(file: string): number {

@@ -3,7 +3,7 @@ import { computeInitDataValues } from "../attest/measure/initdata-values.ts";
 import { computeMrtd } from "../attest/measure/mrtd.ts";
 import { type Measured, nameReferenceValues } from "../attest/measure/reference-values.ts";
 import { computeSnpLaunchDigest } from "../attest/measure/snp-launch-digest.ts";
-import { computeUkiPcrs, knownStub } from "../attest/measure/uki.ts";
+import { computeUkiRegisters, knownStub } from "../attest/measure/uki.ts";
 import { cpuModelNames, cpuSignatureOf } from "../attest/measure/vcpu-state.ts";
 import {
   encodeReferenceConfigMap,
@@ -21,7 +21,7 @@ const usage = `usage: podkeep measure [--initdata FILE] [--uki FILE] [--ovmf FIL
 Computes what a verifier should find in evidence of a VM, under the names that Trustee's attestation policies ask for.
 
   --initdata FILE   document or any encoded form: init_data (PCR 8, HOST_DATA, MRCONFIGID) and PCR 8
-  --uki FILE        unified kernel image, booted by firmware: PCR 3, 4, 9, 11, 12
+  --uki FILE        unified kernel image, booted by firmware: PCR 3, 4, 9, 11, 12, RTMR 2
     --phases P:P    boot phases that systemd-pcrphase measured, such as enter-initrd:leave-initrd; none where it is masked
   --ovmf FILE       firmware of a VM that QEMU launches. TDX: mr_td; with these, SEV-SNP: snp_launch_measurement
     --vcpus N
@@ -43,7 +43,7 @@ const options = {
   ovmf: { type: "string" },
   vcpus: { type: "string" },
   "vcpu-type": { type: "string" },
-  "sev-features": { type: "string", default: "1" },
+  "sev-features": { type: "string" },
   kernel: { type: "string" },
   initrd: { type: "string" },
   cmdline: { type: "string" },
@@ -61,6 +61,7 @@ const dependentOptions: readonly (readonly [option: keyof Values, needed: keyof 
   ["vcpus", "ovmf"],
   ["vcpu-type", "vcpus"],
   ["vcpus", "vcpu-type"],
+  ["sev-features", "vcpus"],
   ["kernel", "vcpus"],
   ["initrd", "kernel"],
   ["cmdline", "kernel"],
@@ -107,13 +108,15 @@ async function measureUki(
   file: string,
   phases: string | undefined,
   io: CommandIo,
-): Promise<ReturnType<typeof computeUkiPcrs>> {
-  const pcrs = computeUkiPcrs(await readInputFile(file, maxFileBytes, io), phases?.split(":"));
-  if (pcrs.pcr4 === undefined) {
-    const found = pcrs.stubVersion ?? "an unknown version";
-    io.stderr(`note: no PCR 4 and 9: they are known for systemd-stub ${knownStub}, the image has ${found}\n`);
+): Promise<ReturnType<typeof computeUkiRegisters>> {
+  const registers = computeUkiRegisters(await readInputFile(file, maxFileBytes, io), phases?.split(":"));
+  if (registers.pcr4 === undefined) {
+    const found = registers.stubVersion ?? "an unknown version";
+    io.stderr(
+      `note: no PCR 4 and 9, no RTMR 2: they are known for systemd-stub ${knownStub}, the image has ${found}\n`,
+    );
   }
-  return pcrs;
+  return registers;
 }
 
 async function measureFirmware(file: string, values: Values, io: CommandIo): Promise<Measured> {
@@ -128,7 +131,7 @@ async function measureFirmware(file: string, values: Values, io: CommandIo): Pro
     firmware,
     vcpus: parseNumber(values.vcpus, "--vcpus"),
     cpuSignature: cpuSignatureOf(values["vcpu-type"]),
-    sevFeatures: BigInt(parseNumber(values["sev-features"], "--sev-features")),
+    sevFeatures: BigInt(parseNumber(values["sev-features"] ?? "1", "--sev-features")),
     directBoot: kernel && { kernel, initrd, commandLine: values.cmdline ?? "" },
   };
   return { launchDigest: hexOf(computeSnpLaunchDigest(launch)) };

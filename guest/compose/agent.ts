@@ -33,7 +33,7 @@ import type { AgentConfiguration, Configuration } from "./configuration.ts";
 import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { connectPodNetwork } from "./pod-network.ts";
-import { loadProvisionedInitdata } from "./provision.ts";
+import { loadProvisionedInitdata } from "./provision-files.ts";
 
 const maxApfFileBytes = 1024 * 1024;
 

@@ -75,27 +75,29 @@ async function runDaemon(
 ): Promise<number> {
   const notifySocket = io.environment["NOTIFY_SOCKET"];
   await using scope = new Scope();
+  // What waits while starting (for a network, a key broker) waits no longer when the process is told to stop.
+  io.signal.addEventListener("abort", () => void scope.close().catch(() => {}), { once: true });
   try {
     await description.start({ configuration, log, scope });
   } catch (error) {
+    if (io.signal.aborted) return exitCodes.failure;
     log.error("could not start", { error });
     io.stderr(`podkeep ${description.name}: ${describeFailure(error)}\n`);
     return exitCodes.failure;
   }
   if (description.oneShot === true) return exitCodes.success;
   notifyServiceManager(notifySocket, "READY=1");
-  await stopped(io.signal, scope.signal);
+  await ended(scope.signal);
   notifyServiceManager(notifySocket, "STOPPING=1");
   log.info("stopping");
   return exitCodes.success;
 }
 
-/** Resolves when the process is told to stop or the daemon itself closed its scope. */
-function stopped(...signals: readonly AbortSignal[]): Promise<void> {
+/** Resolves when the scope closes: the process was told to stop, or the daemon has come to its own end. */
+function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const any = AbortSignal.any([...signals]);
-    if (any.aborted) resolve();
-    else any.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 

@@ -45,7 +45,7 @@ import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { composeImagePull } from "./image-pull.ts";
 import { chooseAttester } from "./platform.ts";
-import { loadProvisionedInitdata } from "./provision.ts";
+import { loadProvisionedInitdata } from "./provision-files.ts";
 
 /**
  * Serves the attestation agent, the data hub and the workload's HTTP API. The three meet by the reference's own socket
@@ -72,7 +72,7 @@ async function serveAttestationAgent({ configuration, initdata, log, scope }: Hu
   const text = initdata?.attestationAgent?.text;
   const config = text === undefined ? defaultAttestationAgentConfig : parseAttestationAgentConfig(text);
   warnOfUnknownKeys("aa.toml", config.unknownKeys, log);
-  const attester = await bindAttester(await chooseAttester(log), initdata, log);
+  const attester = await bindAttester(await chooseAttester(log, scope), initdata, log);
   const handlers = createAttestationAgent(config, {
     attester,
     devices: [],

@@ -1,5 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { Attester, TeeName } from "../attest/attester.ts";
+import { type AzureParts, createAzureSnpAttester, createAzureTdxAttester } from "../attest/azure/attester.ts";
+import { createAzureMetadataService } from "../attest/azure/metadata-service.ts";
+import { readHclReportType } from "../attest/azure/vtpm.ts";
 import { detectTee } from "../attest/detect.ts";
 import { readEvidenceLog } from "../attest/eventlog/files.ts";
 import { createPlatformProbe } from "../attest/platform.ts";
@@ -12,8 +15,12 @@ import { openTdxMeasurements } from "../attest/tdx/measurement-files.ts";
 import { createTdxRegisters } from "../attest/tdx/registers.ts";
 import { GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import type { Scope } from "../core/scope.ts";
 import { configfsTsm } from "../sys/configfs-tsm.ts";
+import { HttpClient } from "../sys/http-client.ts";
 import { getExtendedReport } from "../sys/sev-guest.ts";
+import { Tpm } from "../sys/tpm/tpm.ts";
+import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
 
 const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   setTimeout(milliseconds, undefined, { signal });
@@ -24,19 +31,28 @@ const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
  *
  * @throws GuestError `unimplemented` for such a TEE
  */
-export async function chooseAttester(log: Log): Promise<Attester> {
+export async function chooseAttester(log: Log, scope: Scope): Promise<Attester> {
+  const tpm = await openTpm(scope);
   const probe = await createPlatformProbe({
     tsm: configfsTsm,
-    hclReportType: undefined,
-    tpmDevice: undefined,
+    hclReportType: tpm && (await readHclReportType(tpm)),
+    tpmDevice: tpm && findTpmDevice(),
     architecture: process.arch,
   });
   const tee = detectTee(probe);
   log.info("TEE", { tee });
-  return attesterOf(tee, probe.tsmProvider() !== undefined);
+  return attesterOf(tee, probe.tsmProvider() !== undefined, tpm);
 }
 
-function attesterOf(tee: TeeName, hasTsm: boolean): Attester {
+async function openTpm(scope: Scope): Promise<Tpm | undefined> {
+  const device = findTpmDevice();
+  if (device === undefined) return undefined;
+  const transport = await openTpmDevice(device);
+  scope.add(`TPM ${device}`, () => transport.close());
+  return new Tpm(transport);
+}
+
+function attesterOf(tee: TeeName, hasTsm: boolean, tpm: Tpm | undefined): Attester {
   switch (tee) {
     case "sample":
       return sampleAttester;
@@ -46,9 +62,19 @@ function attesterOf(tee: TeeName, hasTsm: boolean): Attester {
       );
     case "tdx":
       return createTdx();
+    case "az-snp-vtpm":
+      return createAzureSnpAttester(azureParts(tpm));
+    case "az-tdx-vtpm":
+      return createAzureTdxAttester(azureParts(tpm));
     default:
       throw new GuestError("unimplemented", `this VM is of the kind ${tee}, which can't be attested yet`);
   }
+}
+
+function azureParts(tpm: Tpm | undefined): AzureParts {
+  // Detection read the HCL report from it.
+  if (tpm === undefined) throw new GuestError("internal", "a VM on Azure without a TPM");
+  return { tpm, metadata: createAzureMetadataService(new HttpClient(), pause), pause };
 }
 
 function createTdx(): Attester {

@@ -1,7 +1,8 @@
+import { reportAzureReadiness } from "../initdata/user-data/azure-readiness.ts";
 import { type CloudName, cloudSource } from "../initdata/user-data/clouds.ts";
 import type { MachineIdentity } from "../initdata/user-data/detect.ts";
 import { type FetchClock, systemClock } from "../initdata/user-data/fetch.ts";
-import type { UserDataSource } from "../initdata/user-data/source.ts";
+import type { MetadataAccess, UserDataSource } from "../initdata/user-data/source.ts";
 import { readFileIfPresent } from "../sys/file.ts";
 import { extendPcr, readPcrs } from "../sys/tpm/pcr.ts";
 import { Tpm } from "../sys/tpm/tpm.ts";
@@ -22,6 +23,8 @@ export interface Machine {
   identity(): MachineIdentity;
   /** A cloud's metadata service. */
   cloudSource(cloud: CloudName): UserDataSource;
+  /** One attempt to tell Azure that this machine is ready. @throws Error when trying again may help */
+  reportReadiness(access: MetadataAccess): Promise<void>;
   /** Where its block devices are. */
   readonly deviceDirectory: string;
   /** PCR 8 of its TPM; undefined without a TPM. */
@@ -36,6 +39,7 @@ const initdataPcr = 8;
 export const thisMachine: Machine = {
   identity: () => ({ vendor: readIdentity("sys_vendor"), chassisTag: readIdentity("chassis_asset_tag") }),
   cloudSource: (cloud) => cloudSource(cloud),
+  reportReadiness: (access) => reportAzureReadiness(access),
   deviceDirectory: "/dev",
   openRegister: async () => {
     const device = findTpmDevice();

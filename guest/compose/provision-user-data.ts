@@ -15,6 +15,9 @@ import type { Machine } from "./provision-machine.ts";
 
 /** User data and where it came from. */
 export interface UserData {
+  /** Name of a cloud, or path of a file or disk. */
+  readonly source: string;
+  /** For people. */
   readonly origin: string;
   readonly files: DeliveredFiles;
 }
@@ -39,7 +42,7 @@ export async function obtainUserData(
   const document = await fetchFrom(source, configuration.provision, machine, log, signal);
   const files = sortDelivered(parseCloudConfig(decodeUtf8(document, "user data")));
   for (const refused of files.refused) log.warn("user data: file not taken", refused);
-  return { origin: `user data (${source.name})`, files };
+  return { source: source.name, origin: `user data (${source.name})`, files };
 }
 
 /**

@@ -10,9 +10,8 @@ import { obtainHostFiles } from "./provision-host-files.ts";
 import { obtainInitdata } from "./provision-initdata.ts";
 import { type Machine, thisMachine } from "./provision-machine.ts";
 import { measureInitdata } from "./provision-measurement.ts";
+import { reportReadiness } from "./provision-readiness.ts";
 import { obtainUserData } from "./provision-user-data.ts";
-
-export { loadProvisionedInitdata } from "./provision-files.ts";
 
 /**
  * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's network
@@ -31,6 +30,7 @@ export async function provisionOn(machine: Machine, { configuration, log, scope 
   await measureInitdata(initdata, settings, machine, log);
   writeProvisionedFiles(settings.directory, { initdata, hostFiles, userData });
   makePodNetworkNamespace(configuration, log);
+  if (userData?.source === "azure") await reportReadiness(machine, log, scope.signal);
 }
 
 function makePodNetworkNamespace({ agent }: Configuration, log: Log): void {

@@ -4,7 +4,7 @@
 set -eu
 modules=$(echo "$BUILDROOT"/usr/lib/modules/*)
 kept=$(mktemp -d)
-for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel isofs cdrom virtio_blk; do
+for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel virtio_blk; do
   find "$modules/kernel" -name "$name.ko*" -exec cp {} "$kept" \;
 done
 for file in "$kept"/*.ko.xz; do [ -e "$file" ] && xz -d "$file"; done
@@ -16,4 +16,4 @@ cp "$kept"/*.ko "$BUILDROOT/usr/lib/modules/"
 rm -rf "$kept" "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/lib/x86_64-linux-gnu/perl* "$BUILDROOT"/usr/bin/dpkg* \
   "$BUILDROOT"/usr/lib/x86_64-linux-gnu/gconv "$BUILDROOT"/usr/lib/udev/hwdb*
 ln -sf /usr/lib/podkeep/lean-init "$BUILDROOT/init"
-mkdir -p "$BUILDROOT/proc" "$BUILDROOT/sys" "$BUILDROOT/dev" "$BUILDROOT/run" "$BUILDROOT/tmp" "$BUILDROOT/media/cidata"
+mkdir -p "$BUILDROOT/proc" "$BUILDROOT/sys" "$BUILDROOT/dev" "$BUILDROOT/run" "$BUILDROOT/tmp"

@@ -111,6 +111,8 @@ export async function writeStackFiles(options: StackOptions = {}): Promise<Stack
     `log_level = "${options.logLevel ?? "info"}"
 
 [provision]
+source = "file"
+tpm = "off"
 initdata = "${path("peerpod/initdata")}"
 expected_digest = "${options.expectedDigest ?? ""}"
 directory = "${path("peerpod")}"

@@ -38,6 +38,11 @@ const runtimeDataOffset = dataHeaderOffset + dataHeaderBytes;
 const maxReportBytes = 16 * 1024;
 const minKeyBits = 2048;
 
+/** Whether bytes begin as a report does. */
+export function isHclReport(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, magic.length)).equals(Buffer.from(magic));
+}
+
 /**
  * Reads a report (spec/tee-abi.md 7.2). Zeros may stand behind it.
  *
@@ -47,7 +52,7 @@ const minKeyBits = 2048;
 export function parseHclReport(bytes: Uint8Array): HclReport {
   const report = Buffer.from(bytes);
   if (report.length < runtimeDataOffset || report.length > maxReportBytes) throw malformed("has an impossible length");
-  if (report.toString("latin1", 0, 4) !== magic) throw malformed("does not begin with HCLA");
+  if (!isHclReport(report)) throw malformed("does not begin with HCLA");
   const dataSize = report.readUInt32LE(dataHeaderOffset);
   const reportType = report.readUInt32LE(dataHeaderOffset + 8);
   const runtimeDataSize = report.readUInt32LE(dataHeaderOffset + 16);

@@ -6,7 +6,7 @@ import { parseQuoteStatement, quote } from "../../sys/tpm/quote.ts";
 import { isTpmError } from "../../sys/tpm/response-code.ts";
 import type { Tpm } from "../../sys/tpm/tpm.ts";
 import type { Pause } from "../tsm/tsm-report.ts";
-import { type HclReport, parseHclReport, parseRuntimeData, userDataBytes } from "./hcl-report.ts";
+import { type HclReport, isHclReport, parseHclReport, parseRuntimeData, userDataBytes } from "./hcl-report.ts";
 
 /** What the vTPM says about the VM, bound to a nonce. */
 export interface VtpmStatement {
@@ -39,10 +39,15 @@ const maxRefreshPauses = 80;
 /** A PCR that is extended between quote and reading spoils the quote. */
 const maxQuotes = 5;
 
-/** The type of the HCL report, for detection; undefined when there is no such report. @throws TpmError */
+/**
+ * The type of the HCL report, for detection.
+ *
+ * @returns undefined when there is no such report; other platforms keep other things in that index
+ * @throws TpmError; GuestError `invalid-argument` for a report that is damaged: taking the VM for another kind would be wrong
+ */
 export async function readHclReportType(tpm: Tpm): Promise<number | undefined> {
   const bytes = await readReportIfReadable(tpm);
-  return bytes === undefined ? undefined : parseHclReport(bytes).reportType;
+  return bytes === undefined || !isHclReport(bytes) ? undefined : parseHclReport(bytes).reportType;
 }
 
 /**
@@ -117,7 +122,7 @@ async function readReportIfReadable(tpm: Tpm): Promise<Uint8Array | undefined> {
   try {
     return await readNv(tpm, azureTpm.hclReportIndex);
   } catch (error) {
-    // Other platforms use the index for other things, or let nobody read it.
+    // Other platforms let nobody read the index.
     if (isTpmError(error, "NV_UNINITIALIZED", "NV_AUTHORIZATION", "NV_LOCKED", "AUTH_FAIL", "BAD_AUTH"))
       return undefined;
     throw error;

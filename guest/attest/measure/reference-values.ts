@@ -1,11 +1,11 @@
 import type { ReferenceValue } from "../reference-values/format.ts";
 import type { InitDataValues } from "./initdata-values.ts";
-import type { UkiPcrs } from "./uki.ts";
+import type { UkiRegisters } from "./uki.ts";
 
 /** What was measured; members that are undefined were not asked for. */
 export interface Measured {
   readonly initData?: InitDataValues;
-  readonly uki?: UkiPcrs;
+  readonly uki?: UkiRegisters;
   /** SNP launch digest, hex. */
   readonly launchDigest?: string;
   /** MRTD in each order in which a VMM may build the TD, hex. */
@@ -32,6 +32,7 @@ export function nameReferenceValues({ initData, uki, launchDigest, mrtd }: Measu
     ),
     ...reference("snp_launch_measurement", [launchDigest]),
     ...reference("mr_td", mrtd),
+    ...reference("rtmr_2", [uki?.rtmr2]),
   ];
 }
 

@@ -1,11 +1,11 @@
 import { GuestError } from "../../core/errors.ts";
 import { decodeUtf8 } from "../../core/utf8.ts";
 import { encodeExtraArchive, joinArchives } from "./initrd-archive.ts";
-import { PcrValue } from "./pcr-value.ts";
+import { MeasurementRegister } from "./measurement-register.ts";
 import { authenticodeDigest, type PeSection, parsePeSections } from "./pe-image.ts";
 
-/** PCRs of the SHA-256 bank (hex) after a UKI was booted by firmware, without boot loader or addons. */
-export interface UkiPcrs {
+/** Registers (hex) after a UKI was booted by firmware, without boot loader or addons. PCRs are of the SHA-256 bank. */
+export interface UkiRegisters {
   /** Configuration of option ROMs: only the separator, where there are none. */
   readonly pcr3: string;
   /** What was booted: UKI and kernel. Undefined when the stub's version is not {@link knownStub}. */
@@ -16,6 +16,8 @@ export interface UkiPcrs {
   readonly pcr11: string;
   /** Overrides of the command line: there are none. */
   readonly pcr12: string;
+  /** TDX: what PCR 11 and 9 hold elsewhere, in one. Undefined as `pcr4`. */
+  readonly rtmr2: string | undefined;
   /** Version of systemd-stub in the image, such as `257.13-1`; undefined when it doesn't say. */
   readonly stubVersion: string | undefined;
 }
@@ -52,7 +54,7 @@ const separator = Buffer.alloc(4);
  * @param phases boot phases that systemd-pcrphase measured, such as `enter-initrd`; none where those units are masked
  * @throws GuestError `invalid-argument` for a file that is no UKI, `unimplemented` for one whose sections are chosen at boot
  */
-export function computeUkiPcrs(uki: Uint8Array, phases: readonly string[] = []): UkiPcrs {
+export function computeUkiRegisters(uki: Uint8Array, phases: readonly string[] = []): UkiRegisters {
   const sections = indexSections(parsePeSections(uki));
   const undecided = undecidedSections.find((name) => sections.has(name));
   if (undecided !== undefined) {
@@ -60,40 +62,53 @@ export function computeUkiPcrs(uki: Uint8Array, phases: readonly string[] = []):
   }
   const stubVersion = parseStubVersion(sections.get(".sdmagic"));
   const isKnown = stubVersion?.split(/[.~-]/)[0] === knownStub;
+  const boot = isKnown ? computeKnownBoot(uki, sections) : { pcr4: undefined, pcr9: undefined, rtmr2: undefined };
   return {
-    pcr3: new PcrValue().measure(separator).hex,
-    pcr4: isKnown ? computePcr4(uki, sections) : undefined,
-    pcr9: isKnown ? computePcr9(sections) : undefined,
-    pcr11: computePcr11(sections, phases),
-    pcr12: new PcrValue().hex,
+    ...boot,
+    pcr3: pcr().measure(separator).hex,
+    pcr11: measurePhases(measureSections(pcr(), sections), phases).hex,
+    pcr12: pcr().hex,
     stubVersion,
   };
 }
 
 type Sections = ReadonlyMap<string, Uint8Array>;
 
-/** The firmware boots the UKI, and systemd-stub has it load the kernel. */
-function computePcr4(uki: Uint8Array, sections: Sections): string {
+/** What depends on the version of systemd-stub. */
+function computeKnownBoot(uki: Uint8Array, sections: Sections): Pick<UkiRegisters, "pcr4" | "pcr9" | "rtmr2"> {
   const kernel = sections.get(".linux") ?? new Uint8Array(0);
-  const pcr = new PcrValue().measure(bootAction).measure(separator);
-  return pcr.extend(authenticodeDigest(uki)).extend(authenticodeDigest(kernel)).hex;
+  const images = pcr().measure(bootAction).measure(separator);
+  return {
+    // The firmware boots the UKI, and systemd-stub has it load the kernel.
+    pcr4: images.extend(authenticodeDigest(uki)).extend(authenticodeDigest(kernel)).hex,
+    pcr9: measureKernelInput(pcr(), sections).hex,
+    rtmr2: measureKernelInput(measureSections(new MeasurementRegister("sha384"), sections), sections).hex,
+  };
 }
 
 /** The kernel measures its load options and the initrd that it is handed. */
-function computePcr9(sections: Sections): string {
-  const pcr = new PcrValue().measure(encodeLoadOptions(sections.get(".cmdline")));
+function measureKernelInput(register: MeasurementRegister, sections: Sections): MeasurementRegister {
+  register.measure(encodeLoadOptions(sections.get(".cmdline")));
   const initrd = composeInitrd(sections);
-  return (initrd.length > 0 ? pcr.measure(initrd) : pcr).hex;
+  return initrd.length > 0 ? register.measure(initrd) : register;
 }
 
-function computePcr11(sections: Sections, phases: readonly string[]): string {
-  const pcr = new PcrValue();
+/** systemd-stub measures name and content of each section. */
+function measureSections(register: MeasurementRegister, sections: Sections): MeasurementRegister {
   for (const name of measuredSections) {
     const content = sections.get(name);
-    if (content !== undefined) pcr.measure(`${name}\0`).measure(content);
+    if (content !== undefined) register.measure(`${name}\0`).measure(content);
   }
-  for (const phase of phases) pcr.measure(phase);
-  return pcr.hex;
+  return register;
+}
+
+function measurePhases(register: MeasurementRegister, phases: readonly string[]): MeasurementRegister {
+  for (const phase of phases) register.measure(phase);
+  return register;
+}
+
+function pcr(): MeasurementRegister {
+  return new MeasurementRegister("sha256");
 }
 
 /** As systemd-stub passes it: up to a NUL, control characters as spaces, trimmed; UTF-16 with its end. */

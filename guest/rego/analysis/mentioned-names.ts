@@ -30,17 +30,21 @@ export function variablesOf(terms: readonly Term[]): VariableTerm[] {
 }
 
 /** Names that `:=`, `some` and `some … in` of the body's own literals declare. */
-export function declaredNames(body: readonly Literal[]): Set<string> {
+export function declaredNames(body: readonly Literal[]): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { expression } of body) {
-    for (const { name } of declaredVariables(expression)) {
-      names.add(name);
+    if (expression.kind === "declare" || expression.kind === "assign" || expression.kind === "some") {
+      for (const { name } of declaredVariables(expression)) {
+        names.add(name);
+      }
     }
   }
   return names;
 }
 
-function declaredVariables(expression: Expression): readonly VariableTerm[] {
+type Declaration = Expression & { readonly kind: "declare" | "assign" | "some" };
+
+function declaredVariables(expression: Declaration): readonly VariableTerm[] {
   switch (expression.kind) {
     case "declare":
       return expression.names;
@@ -51,8 +55,6 @@ function declaredVariables(expression: Expression): readonly VariableTerm[] {
         ...(expression.key === undefined ? [] : patternVariables(expression.key)),
         ...patternVariables(expression.value),
       ];
-    default:
-      return [];
   }
 }
 

@@ -32,9 +32,9 @@ export class Scope {
   readonly #slots: SlotCounter;
   readonly #entries = new Map<string, Entry>();
   /** Names that a later literal of this body declares. */
-  readonly #pending = new Set<string>();
+  #pending: ReadonlySet<string> | undefined;
   /** Pending names that were used before their declaration. */
-  readonly #referenced = new Set<string>();
+  #referenced: Set<string> | undefined;
 
   constructor(parent: Scope | undefined, depth: number, slots: SlotCounter) {
     this.parent = parent;
@@ -47,16 +47,14 @@ export class Scope {
     return new Scope(this, this.depth + (isClosure ? 1 : 0), this.#slots);
   }
 
-  /** Announces names that literals of this body will declare. */
-  expect(names: Iterable<string>): void {
-    for (const name of names) {
-      this.#pending.add(name);
-    }
+  /** Announces the names that literals of this body will declare. */
+  expect(names: ReadonlySet<string>): void {
+    this.#pending = names;
   }
 
   /** Whether a literal of this body declares the name, now or later. */
   declares(name: string): boolean {
-    return this.#pending.has(name);
+    return this.#pending?.has(name) === true;
   }
 
   /** The local of this name here or in a scope around, or undefined; marks it as used. */
@@ -73,7 +71,8 @@ export class Scope {
 
   /** Notes that this body has used a name as something from outside: it can't declare a variable of that name any more. */
   noteOutside(name: string): void {
-    if (this.#pending.has(name)) {
+    if (this.declares(name)) {
+      this.#referenced ??= new Set();
       this.#referenced.add(name);
     }
   }
@@ -92,7 +91,7 @@ export class Scope {
   declare(variable: VariableTerm, mustBeUsed = false): Local {
     const { name, start } = variable;
     const before = this.#entries.get(name);
-    if (before !== undefined || this.#referenced.has(name)) {
+    if (before !== undefined || this.#referenced?.has(name) === true) {
       const what = before === undefined ? "used" : "declared or assigned";
       throw new Fault("rego_compile_error", `variable ${name} was already ${what} in this body`, start);
     }
@@ -101,6 +100,12 @@ export class Scope {
 
   /** Declared variables that nothing used. */
   unused(): readonly Local[] {
-    return [...this.#entries.values()].filter((entry) => entry.mustBeUsed && !entry.used).map((entry) => entry.local);
+    const unused: Local[] = [];
+    for (const { local, mustBeUsed, used } of this.#entries.values()) {
+      if (mustBeUsed && !used) {
+        unused.push(local);
+      }
+    }
+    return unused;
   }
 }

@@ -93,15 +93,14 @@ export class BodyPlanner {
     const plain = this.#bindings.attempt(() => this.#literalSteps(literal, depth, []));
     const steps = plain ?? this.#literalSteps(literal, depth, iteratingReferences(literal));
     const { start, end } = literal;
-    return { steps, variables: collectLocals(literal), references: this.#references(literal, depth), start, end };
+    const explained = this.#explained;
+    return explained === undefined
+      ? { steps, variables: [], references: [], start, end }
+      : { steps, variables: collectLocals(literal), references: this.#references(literal, depth, explained), start, end };
   }
 
   /** The references of a literal that have a value once it has been planned, for explanations. */
-  #references(literal: ResolvedLiteral, depth: number): PlannedLiteral["references"] {
-    const explained = this.#explained;
-    if (explained === undefined) {
-      return [];
-    }
+  #references(literal: ResolvedLiteral, depth: number, explained: Source): PlannedLiteral["references"] {
     return outermostReferences(literal).flatMap((term) => {
       const steps: Step[] = [];
       const expression = this.#bindings.attempt(() => this.#terms.value(term, { depth, bindable: depth, steps }));

@@ -203,6 +203,7 @@ function parsePrimary(cursor: TokenCursor): Term {
   switch (token.kind) {
     case "string":
     case "number":
+    case "constant":
       cursor.take();
       return { kind: "constant", value: token.value, start, end };
     case "template":

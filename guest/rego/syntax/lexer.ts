@@ -1,5 +1,7 @@
 /** Text to tokens. Reads by character codes: loading a policy is mostly this, in code that has not been optimised yet. */
 import { NumberError, parseNumber, type RegoNumber } from "../number.ts";
+import type { Value } from "../value.ts";
+import { readJsonConstant } from "./json-constant.ts";
 import { Fault, type Source, type Span } from "./source.ts";
 
 interface TokenPlace extends Span {
@@ -16,6 +18,8 @@ export type Token = TokenPlace &
     | { readonly kind: "name" | "symbol" | "end"; readonly value: undefined }
     | { readonly kind: "number"; readonly value: RegoNumber }
     | { readonly kind: "string"; readonly value: string }
+    /** A whole object or array that was written as JSON. */
+    | { readonly kind: "constant"; readonly value: Value }
     /** Texts and expressions of a template string, in turn. */
     | { readonly kind: "template"; readonly value: readonly (string | readonly Token[])[] }
   );
@@ -34,6 +38,7 @@ const singleSymbols: ReadonlyMap<number, string> = new Map(
 const doubleSymbols: ReadonlyMap<number, string> = new Map(
   [":=", "==", "!=", "<=", ">="].map((symbol) => [symbol.charCodeAt(0), symbol]),
 );
+const name = /[A-Za-z_][A-Za-z0-9_]*/y;
 const number = /(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const numberRest = /[A-Za-z0-9_]+(?:\.[0-9]*)?|\.(?![A-Za-z_])/y;
 // Written as runs between escapes: an alternative for each character would fill the matcher's stack on long strings.
@@ -65,12 +70,29 @@ class Lexer {
         tokens.push(this.#plain("end", "", this.#offset));
         return tokens;
       }
+      const isValueOfRule = templateDepth === 0 && depth === 0 && (code === 0x7b || code === 0x5b);
+      const constant = isValueOfRule && isAssignment(tokens.at(-1)) ? this.#constant() : undefined;
+      if (constant !== undefined) {
+        tokens.push(constant);
+        continue;
+      }
       depth += code === 0x7b ? 1 : code === 0x7d ? -1 : 0;
       const token = this.#token(code, templateDepth);
       if (token !== undefined) {
         tokens.push(token);
       }
     }
+  }
+
+  #constant(): Token | undefined {
+    const start = this.#offset;
+    const read = readJsonConstant(this.#text, start);
+    if (read === undefined) {
+      return undefined;
+    }
+    const { value, end } = read;
+    this.#offset = end;
+    return { kind: "constant", value, text: "", start, end, startsLine: this.#startsLine, spaced: this.#spaced };
   }
 
   #skipSpace(isFirst: boolean): void {
@@ -98,7 +120,7 @@ class Lexer {
 
   #token(code: number, templateDepth: number): Token | undefined {
     const start = this.#offset;
-    if (isNameCode(code) && !isDigit(code)) {
+    if (startsName(code)) {
       return this.#name(start);
     }
     if (code === 0x22) {
@@ -130,13 +152,7 @@ class Lexer {
   }
 
   #name(start: number): Token {
-    const text = this.#text;
-    let end = start + 1;
-    while (isNameCode(text.charCodeAt(end))) {
-      end += 1;
-    }
-    this.#offset = end;
-    return this.#plain("name", text.slice(start, end), start);
+    return this.#plain("name", this.#match(name), start);
   }
 
   #symbol(code: number): string | undefined {
@@ -266,13 +282,17 @@ class Lexer {
   }
 }
 
+function isAssignment(token: Token | undefined): boolean {
+  return token?.kind === "symbol" && (token.text === ":=" || token.text === "=");
+}
+
 function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** Letters of ASCII, digits and the underscore. */
-function isNameCode(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f || isDigit(code);
+/** Letters of ASCII and the underscore. */
+function startsName(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
 }
 
 /** Whether an odd number of backslashes stands before the quote. */

@@ -1,9 +1,14 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createAzureSnpAttester, createAzureTdxAttester } from "../../../guest/attest/azure/attester.ts";
 import type { AzureMetadataService } from "../../../guest/attest/azure/metadata-service.ts";
 import { verifyAzureEvidence } from "../../../guest/attest/azure/verify.ts";
 import { azureTpm, readHclReportType } from "../../../guest/attest/azure/vtpm.ts";
+import { openEventLogFiles } from "../../../guest/attest/eventlog/files.ts";
+import { EventLogRecorder } from "../../../guest/attest/eventlog/recorder.ts";
 import { replaceNv } from "../../../guest/sys/tpm/nv.ts";
 import { extendPcr, readPcrs } from "../../../guest/sys/tpm/pcr.ts";
 import { hasSoftwareTpm, SoftwareTpm } from "../../sys/tpm/software-tpm.ts";
@@ -145,6 +150,25 @@ describe.skipIf(!hasSoftwareTpm)("Azure attesters against swtpm", () => {
     await expect(registers?.extend(16, Buffer.alloc(48))).rejects.toMatchObject({ code: "invalid-argument" });
   });
 
+  test("I12: the event of a pulled image is in the log and in the PCR that the quote vouches for", async () => {
+    await using vtpm = await startSnp();
+    const attester = createAzureSnpAttester({ tpm: vtpm.tpm, metadata, pause: noPause });
+    const folder = mkdtempSync(join(tmpdir(), "podkeep-azure-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    if (attester.registers === undefined) throw new Error("there are no registers");
+    const recorder = await EventLogRecorder.open(attester.registers, openEventLogFiles(folder), 17);
+    const event = { domain: "github.com/confidential-containers", operation: "PullImage", content: '{"image":"app"}' };
+    await recorder.record({ ...event, pcr: 23 });
+    const claims = verifyAzureEvidence("az-snp-vtpm", await attester.getEvidence(nonce, signal), snpTrust);
+    const log = readFileSync(join(folder, "eventlog"));
+    expect(log.readUInt32LE(0)).toBe(23);
+    const eventDigest = createHash("sha256")
+      .update(log.subarray(14 + 32 + 4))
+      .digest();
+    expect(log.subarray(14, 14 + 32)).toEqual(eventDigest);
+    expect(claims.registers[23]).toBe(createHash("sha256").update(Buffer.alloc(32)).update(eventDigest).digest("hex"));
+  });
+
   test("report data that is empty or too long is refused before anything is written", async () => {
     await using vtpm = await startSnp();
     const attester = createAzureSnpAttester({ tpm: vtpm.tpm, metadata, pause: noPause });
@@ -174,12 +198,14 @@ describe.skipIf(!hasSoftwareTpm)("Azure attesters against swtpm", () => {
     await expect(attester.getEvidence(nonce, signal)).rejects.toThrow("not signed by the key");
   });
 
-  test("the platform is detected by the report's type; without a report, or with one that nobody wrote, it isn't Azure", async () => {
+  test("the platform is detected by the report's type; without a report, or with something else, it isn't Azure", async () => {
     await using snp = await startSnp();
     expect(await readHclReportType(snp.tpm)).toBe(2);
     await using empty = await SoftwareTpm.start();
     expect(await readHclReportType(empty.tpm)).toBeUndefined();
     await replaceNv(empty.tpm, azureTpm.hclReportIndex, Buffer.from("something else"));
+    expect(await readHclReportType(empty.tpm)).toBeUndefined();
+    await replaceNv(empty.tpm, azureTpm.hclReportIndex, Buffer.from("HCLA and no more"));
     await expect(readHclReportType(empty.tpm)).rejects.toMatchObject({ code: "invalid-argument" });
   });
 });

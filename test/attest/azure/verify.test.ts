@@ -1,61 +1,13 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeAzureEvidence } from "../../../guest/attest/azure/evidence.ts";
 import { parseHclReport, parseRuntimeData } from "../../../guest/attest/azure/hcl-report.ts";
 import { verifyAzureEvidence } from "../../../guest/attest/azure/verify.ts";
 import { GuestError } from "../../../guest/core/errors.ts";
-import { allPcrs, encodePcrSelection } from "../../../guest/sys/tpm/pcr.ts";
-import { sized, uint16, uint32 } from "../../../guest/sys/tpm/wire.ts";
 import { FakeAmd } from "../snp/fake-amd.ts";
-import { createHclReport } from "./fake-azure.ts";
+import { amd, type Faults, key, makeEvidence, nonce, pcrs } from "./signed-evidence.ts";
 
-const amd = new FakeAmd();
 const trust = { roots: [amd.root], intermediates: [amd.ask] };
-const key = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const nonce = Buffer.alloc(48, 9);
-const pcrs = allPcrs.map((pcr) => Buffer.alloc(32, pcr));
-
-/** What a test wants wrong in evidence that is otherwise right. */
-interface Faults {
-  readonly signingKey?: KeyObject;
-  readonly quotedNonce?: Uint8Array;
-  readonly userData?: Uint8Array | undefined;
-  readonly quotedPcrs?: readonly number[];
-  readonly shownPcrs?: readonly Uint8Array[];
-  readonly magic?: number;
-  readonly reportType?: number;
-  readonly changeReportData?: boolean;
-  readonly policy?: bigint;
-}
-
-function makeEvidence(faults: Faults = {}): string {
-  const { quotedPcrs = allPcrs, quotedNonce = nonce, magic = 0xff54_4347 } = faults;
-  const digest = createHash("sha256").update(Buffer.concat(quotedPcrs.map((pcr) => pcrs[pcr] ?? Buffer.of())));
-  const message = Buffer.concat([
-    ...[uint32(magic), uint16(0x8018), sized(Buffer.alloc(34)), sized(quotedNonce), Buffer.alloc(17 + 8)],
-    ...[encodePcrSelection(quotedPcrs), sized(digest.digest())],
-  ]);
-  const hclReport = createHclReport({
-    reportType: faults.reportType ?? 2,
-    makeHardwareReport: (reportData) =>
-      amd.report({
-        reportData: faults.changeReportData === true ? Buffer.alloc(64, 1) : reportData,
-        ...(faults.policy === undefined ? {} : { policy: faults.policy }),
-      }),
-    attestationKey: key.publicKey,
-    ...("userData" in faults && faults.userData === undefined ? {} : { userData: faults.userData ?? nonce }),
-  });
-  return encodeAzureEvidence({
-    quote: {
-      message,
-      signature: sign("sha256", message, faults.signingKey ?? key.privateKey),
-      pcrs: faults.shownPcrs ?? pcrs,
-    },
-    hclReport,
-    hardware: { member: "vcek", proof: amd.vcek.data },
-  });
-}
 
 describe("evidence of Azure that is refused", () => {
   test("not this one", () => {

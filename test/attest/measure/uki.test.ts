@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeExtraArchive, joinArchives } from "../../../guest/attest/measure/initrd-archive.ts";
 import { authenticodeDigest, parsePeSections } from "../../../guest/attest/measure/pe-image.ts";
-import { computeUkiPcrs } from "../../../guest/attest/measure/uki.ts";
+import { computeUkiRegisters } from "../../../guest/attest/measure/uki.ts";
 import { GuestError } from "../../../guest/core/errors.ts";
 import { type BuiltSection, buildPe, checksumOffset } from "./pe-builder.ts";
 
@@ -47,10 +47,10 @@ test("PCR 11 is the sections' names and contents in the stub's order, then the p
     sha256(`${name}\0`),
     sha256(sections.find((section) => section.name === name)?.content ?? ""),
   ]);
-  expect(computeUkiPcrs(buildPe(sections)).pcr11).toBe(extended(...digests));
-  expect(computeUkiPcrs(buildPe(sections.toReversed())).pcr11).toBe(extended(...digests));
+  expect(computeUkiRegisters(buildPe(sections)).pcr11).toBe(extended(...digests));
+  expect(computeUkiRegisters(buildPe(sections.toReversed())).pcr11).toBe(extended(...digests));
   const phases = ["enter-initrd", "leave-initrd"];
-  expect(computeUkiPcrs(buildPe(sections), phases).pcr11).toBe(
+  expect(computeUkiRegisters(buildPe(sections), phases).pcr11).toBe(
     extended(...digests, sha256("enter-initrd"), sha256("leave-initrd")),
   );
 });
@@ -59,34 +59,49 @@ test("PCR 4 is the firmware's action, the separator, the UKI and the kernel; a s
   const uki = buildPe(sections);
   const action = sha256("Calling EFI Application from Boot Option");
   const expected = extended(action, sha256(Buffer.alloc(4)), authenticodeDigest(uki), authenticodeDigest(kernel));
-  expect(computeUkiPcrs(uki).pcr4).toBe(expected);
-  expect(computeUkiPcrs(buildPe(sections, Buffer.alloc(1000, 0x30))).pcr4).toBe(expected);
+  expect(computeUkiRegisters(uki).pcr4).toBe(expected);
+  expect(computeUkiRegisters(buildPe(sections, Buffer.alloc(1000, 0x30))).pcr4).toBe(expected);
 });
 
 test("PCR 9 is the command line as UTF-16 and the initrd with the archive of os-release", () => {
   const initrd = joinArchives([Buffer.from("an initrd"), encodeExtraArchive("os-release", Buffer.from("ID=test\n"))]);
   const expected = extended(sha256(Buffer.from("console=ttyS0 quiet\0", "utf16le")), sha256(initrd));
-  expect(computeUkiPcrs(buildPe(sections)).pcr9).toBe(expected);
+  expect(computeUkiRegisters(buildPe(sections)).pcr9).toBe(expected);
   const untidy = without(".cmdline", [{ name: ".cmdline", content: " console=ttyS0\tquiet\n" }]);
-  expect(computeUkiPcrs(untidy).pcr9).toBe(expected);
+  expect(computeUkiRegisters(untidy).pcr9).toBe(expected);
+});
+
+test("RTMR 2 has in SHA-384 what PCR 11 and PCR 9 have apart, without the phases of user space", () => {
+  const sha384 = (...data: readonly (Uint8Array | string)[]): Buffer =>
+    data.reduce<Hash>((hash, piece) => hash.update(piece), createHash("sha384")).digest();
+  const uki = buildPe([
+    ...sections.slice(0, 2),
+    { name: ".linux", content: kernel },
+    { name: ".initrd", content: "i" },
+  ]);
+  const measured = [".linux\0", kernel, ".initrd\0", "i", Buffer.from("\0", "utf16le"), "i"];
+  const expected = measured.reduce<Uint8Array>((value, data) => sha384(value, sha384(data)), Buffer.alloc(48));
+  expect(computeUkiRegisters(uki, ["ready"]).rtmr2).toBe(hexOf(expected));
 });
 
 test("PCR 3 holds only the separator and PCR 12 nothing", () => {
-  const { pcr3, pcr12 } = computeUkiPcrs(buildPe(sections));
+  const { pcr3, pcr12 } = computeUkiRegisters(buildPe(sections));
   expect(pcr3).toBe("3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969"); // spec/podvm-image.md 3
   expect(pcr12).toBe("00".repeat(32));
 });
 
 test("what another version of the stub measures isn't guessed", () => {
   const other = { name: ".sdmagic", content: "#### LoaderInfo: systemd-stub 2570.1 ####" };
-  expect(computeUkiPcrs(without(".sdmagic", [other]))).toMatchObject({
+  expect(computeUkiRegisters(without(".sdmagic", [other]))).toMatchObject({
     pcr4: undefined,
     pcr9: undefined,
+    rtmr2: undefined,
     stubVersion: "2570.1",
   });
-  expect(computeUkiPcrs(without(".sdmagic"))).toMatchObject({
+  expect(computeUkiRegisters(without(".sdmagic"))).toMatchObject({
     pcr4: undefined,
     pcr9: undefined,
+    rtmr2: undefined,
     stubVersion: undefined,
   });
 });
@@ -130,7 +145,7 @@ test.each([
   ["half an image", buildPe(sections).subarray(0, 0x500), "cut off"],
   ["an endless section", buildPe([{ name: ".linux", content: "", virtualSize: 0xffff_ffff }]), "impossible section"],
 ])("a UKI with %s is refused", (_name, file, reason) => {
-  expect(() => computeUkiPcrs(file)).toThrow(reason);
+  expect(() => computeUkiRegisters(file)).toThrow(reason);
 });
 
 test("whatever bytes the headers have, the parser gives sections or an error of ours", () => {
@@ -172,8 +187,8 @@ test.skipIf(root === undefined)("PCR 11 is what systemd-measure calculates", () 
       stdio: ["ignore", "pipe", "ignore"],
     });
     expect([...output.matchAll(/^11:sha256=([0-9a-f]{64})$/gm)].map(([, value]) => value)).toEqual([
-      computeUkiPcrs(buildPe(sections)).pcr11,
-      computeUkiPcrs(buildPe(sections), ["enter-initrd"]).pcr11,
+      computeUkiRegisters(buildPe(sections)).pcr11,
+      computeUkiRegisters(buildPe(sections), ["enter-initrd"]).pcr11,
     ]);
   } finally {
     rmSync(folder, { recursive: true });

@@ -147,7 +147,7 @@ describe("threat 90: a metadata service", () => {
     }
   });
 
-  test("a proxy from the environment is not used", async () => {
+  test("threat 129: a proxy from the environment is not used", async () => {
     await using service = await MetadataService.start();
     service.serve(asked, cloudConfig({ "apf.json": "{}" }));
     const before = { ...process.env };

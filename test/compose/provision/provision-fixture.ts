@@ -17,6 +17,7 @@ import type { InitdataRegister, Machine } from "../../../guest/compose/provision
 import { describeFailure } from "../../../guest/core/errors.ts";
 import { createLog } from "../../../guest/core/log.ts";
 import { Scope } from "../../../guest/core/scope.ts";
+import { reportAzureReadiness } from "../../../guest/initdata/user-data/azure-readiness.ts";
 import { cloudSource } from "../../../guest/initdata/user-data/clouds.ts";
 import type { FetchClock } from "../../../guest/initdata/user-data/fetch.ts";
 
@@ -102,6 +103,7 @@ function createMachine(scene: Scene, description: MachineDescription): Machine {
   return {
     identity: () => ({ vendor, chassisTag }),
     cloudSource: (cloud) => cloudSource(cloud, metadata),
+    reportReadiness: (access) => reportAzureReadiness(access, metadata),
     deviceDirectory: scene.devices,
     openRegister: async () => register,
     clock,

@@ -129,7 +129,7 @@ describe("the order of auto", () => {
     expectMinimalPod(scene);
   });
 
-  test("what cloud-init has written comes next (IBM); it is closed to others, and the cloud isn't asked", async () => {
+  test("threat 91: what cloud-init has written comes next (IBM); it is closed to others, and the cloud isn't asked", async () => {
     const scene = setScene();
     leaveFile(join(scene.directory, "initdata"), `${minimalAnnotation}\n`);
     leaveFile(join(scene.directory, "apf.json"), "{}");

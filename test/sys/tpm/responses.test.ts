@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -167,6 +167,18 @@ describe("transports", () => {
     expect(await getRandom(tpm, 16)).toEqual(Buffer.alloc(16, 3));
     expect(await getRandom(tpm, 16)).toEqual(Buffer.alloc(16, 3));
     await tpm.close();
+  });
+
+  test("a device that answers nothing is an error, not an empty answer", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "podkeep-tpm-"));
+    cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
+    const path = join(directory, "device");
+    writeFileSync(path, "");
+    const tpm = new Tpm(await openTpmDevice(path));
+    await expect(getRandom(tpm, 16)).rejects.toMatchObject({ code: "data-loss" });
+    expect(readFileSync(path)).toEqual(encodeCommand({ name: "", code: 0x17b, parameters: [uint16(16)] }));
+    await tpm.close();
+    await expect(getRandom(tpm, 16)).rejects.toMatchObject({ code: "unavailable" });
   });
 
   test("an answer that is cut off or endless, and a socket that isn't there, are errors", async () => {

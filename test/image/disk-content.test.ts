@@ -1,0 +1,64 @@
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildFolder, imageFiles, imageFolder } from "../../image/folders.ts";
+import { partitionsOf } from "../../image/sizes.ts";
+import { pathInTools, runInTools } from "../../image/tools-tree.ts";
+
+const disk = join(imageFolder, imageFiles.disk);
+const isBuilt = existsSync(disk);
+if (!isBuilt) console.warn("test/image: no disk image to look into; `npm run image -- --disk` builds it");
+
+describe.skipIf(!isBuilt)("the production disk image", () => {
+  const folder = isBuilt ? mkdtempSync(join(buildFolder, "root-")) : "";
+  const root = join(folder, "tree");
+  beforeAll(() => {
+    const partition = partitionsOf(disk).find(({ name }) => name === "root-x86-64");
+    if (partition === undefined) throw new Error("the disk has no root partition");
+    runInTools("fsck.erofs", [`--extract=${pathInTools(root)}`, `--offset=${partition.start}`, pathInTools(disk)]);
+    if (existsSync(join(root, "usr/bin/bash"))) throw new Error("this is a debug image: build the production one");
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("threat 73: no shell, no interpreter but Node, no login, no package manager", () => {
+    const programs = ["usr/bin", "usr/sbin"].flatMap((name) => readdirSync(join(root, name)));
+    const banned =
+      /^((ba|da|z|k|c|tc|rba)?sh|busybox|python.*|perl.*|[gm]?awk|login|sulogin|su|sudo|agetty|sshd?|apt.*|dpkg.*)$/;
+    expect(programs.filter((name) => banned.test(name))).toEqual([]);
+  });
+
+  test("threat 73: getty and debug shell are masked; an emergency powers off", () => {
+    for (const name of ["getty@.service", "serial-getty@.service", "console-getty.service", "debug-shell.service"]) {
+      expect(readlinkSync(join(root, "etc/systemd/system", name)), name).toBe("/dev/null");
+    }
+    expect(readlinkSync(join(root, "etc/systemd/system/rescue.service"))).toBe("emergency.service");
+  });
+
+  test("threat 64: partitions that the host adds are neither mounted nor swapped to", () => {
+    expect(readlinkSync(join(root, "etc/systemd/system-generators/systemd-gpt-auto-generator"))).toBe("/dev/null");
+  });
+
+  test("threat 72, 112: the kernel command line is fixed, takes no credentials and has the root's hash", () => {
+    const options = commandLineOf(join(imageFolder, imageFiles.uki));
+    expect(options).toEqual(expect.arrayContaining([expect.stringMatching(/^roothash=[0-9a-f]{64}$/)]));
+    expect(options).toContain("systemd.import_credentials=no");
+    expect(options).toContain("systemd.verity_root_options=panic-on-corruption");
+    expect(options.filter((option) => /^(init|rd\.shell|systemd\.debug|root)/.test(option))).toEqual([]);
+  });
+
+  test("P6: without a policy in the initdata, deny-all rules", () => {
+    expect(readlinkSync(join(root, "etc/kata-opa/default-policy.rego"))).toBe("deny-all.rego");
+  });
+
+  test("no program raises privileges", () => {
+    const programs = ["usr/bin", "usr/sbin"].flatMap((name) =>
+      readdirSync(join(root, name)).map((file) => join(name, file)),
+    );
+    expect(programs.filter((name) => (lstatSync(join(root, name)).mode & 0o6000) !== 0)).toEqual([]);
+  });
+});
+
+function commandLineOf(uki: string): string[] {
+  const section = ["-O", "binary", "--only-section=.cmdline", pathInTools(uki), "/dev/stdout"];
+  return runInTools("objcopy", section).replaceAll("\0", "").trim().split(/\s+/);
+}
