@@ -16,6 +16,7 @@ const scripts = [
   "agent/processes.ts",
   "policy/decisions.ts",
   "rego/policy.ts",
+  "kbs/resources.ts",
   "oci/pull.ts",
 ];
 
