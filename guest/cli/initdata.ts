@@ -140,7 +140,7 @@ async function check({ expect, platform }: Values, files: readonly string[], io:
     io.stderr("warning: no policy; the policy of the image rules, which refuses everything in production\n");
     return;
   }
-  const compile = await compilerFor(policy.kind);
+  const compile = await compilerFor(policy);
   const missing = missingRules(compile(policy, "policy.rego"));
   if (missing.length > 0) io.stderr(`warning: the policy has no rule for ${missing.join(", ")}; such requests fail\n`);
 }

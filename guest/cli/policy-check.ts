@@ -1,7 +1,7 @@
 import { type Command, exitCodes } from "../core/command.ts";
 import { messageOf } from "../core/errors.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
-import { compilePolicy, formatDiagnostic, RegoLimitError, RegoLoadError } from "../rego/index.ts";
+import { compilePolicy, formatDiagnostic, loadBuiltinsFor, RegoLimitError, RegoLoadError } from "../rego/index.ts";
 import { readInputFile } from "./input-file.ts";
 
 const usage = `usage: podkeep policy check FILE.rego...
@@ -31,7 +31,7 @@ export const run: Command = async (args, io) => {
     for (const file of args) {
       modules.push({ name: file, text: decodeUtf8(await readInputFile(file, maxPolicyBytes, io), file) });
     }
-    compilePolicy(modules);
+    compilePolicy(modules, { builtins: await loadBuiltinsFor(modules) });
     return exitCodes.success;
   } catch (error) {
     if (error instanceof RegoLoadError) {

@@ -89,7 +89,7 @@ type Question = Values & { readonly policy: string; readonly request: string; re
 async function evaluate(question: Question, io: CommandIo): Promise<number> {
   const { request } = question;
   const source = await readPolicy(question.policy, io);
-  const compile = await compilerFor(source.kind);
+  const compile = await compilerFor(source);
   const policy = new ActivePolicy(source, { kind: "default-file", path: question.policy }, compile, silentLog);
   const input = await readObject(question.input, io);
   const document = question.state === undefined ? initialDocument : await readObject(question.state, io);

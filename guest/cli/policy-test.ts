@@ -52,7 +52,7 @@ export const run: Command = async (args, io) => {
       if (line.trim() === "") {
         continue;
       }
-      const result = resultOf(line, `${file}:${index + 1}`);
+      const result = await resultOf(line, `${file}:${index + 1}`);
       passed += result.passed ? 1 : 0;
       failed += result.passed ? 0 : 1;
       if (json) {
@@ -68,9 +68,9 @@ export const run: Command = async (args, io) => {
   return failed === 0 ? exitCodes.success : exitCodes.failure;
 };
 
-function resultOf(line: string, place: string): CaseResult {
+async function resultOf(line: string, place: string): Promise<CaseResult> {
   try {
-    return runCase(line, BigInt(Date.now()) * 1_000_000n);
+    return await runCase(line, BigInt(Date.now()) * 1_000_000n);
   } catch (error) {
     return { id: place, tier: "", passed: false, reason: messageOf(error) };
   }

@@ -91,7 +91,7 @@ export const startAgent: StartDaemon = async ({ configuration, log, scope }) => 
 async function createGate({ agent, provision }: Configuration, log: Log): Promise<PolicyGate> {
   const initdata = loadProvisionedInitdata(provision.directory);
   const { policy, origin } = choosePolicy(initdata, agent);
-  const compile = await compilerFor(policy.kind);
+  const compile = await compilerFor(policy);
   return new PolicyGate({ policy, origin, debug: agent.explainToHost, log, compile });
 }
 

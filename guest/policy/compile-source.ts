@@ -1,4 +1,5 @@
 import { GuestError } from "../core/errors.ts";
+import { loadBuiltinsFor } from "../rego/index.ts";
 import type { PolicyEngine, PolicySource } from "./policy-engine.ts";
 import { compileRego } from "./rego-engine.ts";
 
@@ -18,11 +19,16 @@ export const compileSource: CompileSource = (source, name) => {
 };
 
 /**
- * The compiler for a kind of policy. The library that runs WebAssembly is loaded only where a policy needs it: it costs every
- * pod's start time and memory otherwise.
+ * The compiler for a policy, and for those that replace it. Libraries that few policies need are loaded only where this one
+ * does, since they cost every pod's start time and memory: the one that runs WebAssembly, and those of yaml.* and graphql.*. A
+ * later policy that needs another one is refused, with an error that says so.
  */
-export async function compilerFor(kind: PolicySource["kind"]): Promise<CompileSource> {
-  if (kind === "rego") return compileSource;
+export async function compilerFor(policy: PolicySource): Promise<CompileSource> {
+  if (policy.kind === "rego") {
+    const builtins = await loadBuiltinsFor([policy]);
+    return (source, name) =>
+      source.kind === "rego" ? compileRego(source.text, name, builtins) : compileSource(source, name);
+  }
   const { loadWasmPolicy } = await import("./wasm-engine.ts");
   return (source, name) => (source.kind === "wasm" ? loadWasmPolicy(source.module) : compileSource(source, name));
 }

@@ -1,6 +1,7 @@
 import { GuestError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import {
+  type Builtin,
   type CompiledPolicy,
   compilePolicy,
   type EvaluationRequest,
@@ -18,13 +19,14 @@ import type { FailedAttempt, PolicyEngine } from "./policy-engine.ts";
  *
  * @param text the policy, package `agent_policy`
  * @param name shown in prints and errors: `agent_policy`, or the path of the file it comes from
+ * @param builtins the functions that it may call, from `loadBuiltinsFor`; absent: those that need no loading
  * @throws GuestError `invalid-argument` with every fault of the text, each with its line
  */
-export function compileRego(text: string, name: string): PolicyEngine {
+export function compileRego(text: string, name: string, builtins?: ReadonlyMap<string, Builtin>): PolicyEngine {
   if (text.length > maxPolicyBytes)
     throw new GuestError("invalid-argument", `the policy is longer than ${maxPolicyBytes} bytes`);
   try {
-    return new RegoEngine(compilePolicy([{ name, text }]));
+    return new RegoEngine(compilePolicy([{ name, text }], builtins === undefined ? {} : { builtins }));
   } catch (cause) {
     if (!(cause instanceof RegoLoadError)) throw cause;
     const faults = cause.diagnostics.map(formatDiagnostic).join("\n");

@@ -1,4 +1,5 @@
 /** Conformance cases: one JSON object a line, as the suites of OPA and others are published for this project. */
+import { loadBuiltinsFor } from "./builtins/on-demand.ts";
 import { RegoEvaluationError, RegoLimitError, RegoLoadError } from "./errors.ts";
 import type { CompileOptions } from "./index.ts";
 import { parseJson, toJsonText } from "./json.ts";
@@ -22,7 +23,7 @@ export interface CaseResult {
  * @param nowNs the time that the case sees
  * @throws JsonError when the line is not JSON, TypeError when it is no case
  */
-export function runCase(line: string, nowNs: bigint, options: CompileOptions = {}): CaseResult {
+export async function runCase(line: string, nowNs: bigint, options: CompileOptions = {}): Promise<CaseResult> {
   const fields = parseJson(line);
   if (!(fields instanceof RegoObject)) {
     throw new TypeError("a case is a JSON object");
@@ -31,7 +32,7 @@ export function runCase(line: string, nowNs: bigint, options: CompileOptions = {
   const tier = textField(fields, "tier");
   const wantsError = fields.has("want_error");
   try {
-    const got = answer(fields, nowNs, options);
+    const got = answer(fields, nowNs, { builtins: await loadBuiltinsFor([{ text: line }]), ...options });
     if (wantsError) {
       return { id, tier, passed: false, reason: `wanted the error ${shown(fields, "want_error")}, got ${listed(got)}` };
     }

@@ -5,11 +5,14 @@
  *   const policy = compilePolicy([{ name: "agent_policy", text }]);
  *   const decision = policy.evaluate({ path: "data.agent_policy.CopyFileRequest", input });
  */
+import type { Builtin } from "./builtins/types.ts";
 import type { CodeOptions } from "./compile/unit.ts";
 import type { JsonInput } from "./json-input.ts";
 import type { Limits } from "./limits.ts";
 import type { Value } from "./value.ts";
 
+export { loadBuiltinsFor } from "./builtins/on-demand.ts";
+export type { Builtin } from "./builtins/types.ts";
 export type { Diagnostic, DiagnosticCode, EvaluationErrorCode } from "./errors.ts";
 export { formatDiagnostic, RegoEvaluationError, RegoLimitError, RegoLoadError } from "./errors.ts";
 export { formatExplanation } from "./explain.ts";
@@ -32,6 +35,8 @@ export interface CompileOptions {
   /** The version of the language. Absent: decided for each module by what it contains, v1 unless it can only be v0. */
   readonly version?: "v0" | "v1";
   readonly limits?: Partial<Limits>;
+  /** The functions that policies may call, from `loadBuiltinsFor`. Absent: all but graphql.* and yaml.*, whose libraries are large. */
+  readonly builtins?: ReadonlyMap<string, Builtin>;
   /** Accept built-ins whose result depends on time, chance or network. Off: a policy that names one does not load. */
   readonly allowNondeterministic?: boolean;
   /** Load policies with malformed constant patterns, whose expressions are then undefined as in OPA. Off: a load error. */

@@ -26,7 +26,7 @@ import { parseQueryText } from "./syntax/module-parser.ts";
 import { Source } from "./syntax/source.ts";
 import { fromJson, RegoObject, RegoSet, type Value } from "./value.ts";
 
-const allBuiltins = new Map([...builtins, ...operatorBuiltins]);
+const standardBuiltins = new Map([...builtins, ...operatorBuiltins]);
 
 const fast: CodeOptions = { earlyExit: true, folding: true, indexes: true, prints: false, tracing: false };
 
@@ -38,12 +38,13 @@ const fast: CodeOptions = { earlyExit: true, folding: true, indexes: true, print
  */
 export function compilePolicy(modules: readonly PolicyModule[], options: CompileOptions = {}): CompiledPolicy {
   const limits = { ...defaultLimits, ...options.limits };
+  const table = options.builtins === undefined ? standardBuiltins : new Map([...options.builtins, ...operatorBuiltins]);
   const load = (explains: boolean): LoadedPolicy =>
     guardLoad(modules, () =>
       loadPolicy(modules, {
         version: options.version,
         limits,
-        builtins: allBuiltins,
+        builtins: table,
         allowNondeterministic: options.allowNondeterministic === true,
         allowBadPatterns: options.allowBadPatterns === true,
         explains,

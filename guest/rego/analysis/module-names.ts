@@ -1,4 +1,5 @@
 /** What names mean in a module outside its rules: imports, rules of the package, functions. */
+import { isLoadedOnDemand } from "../builtins/on-demand.ts";
 import type { Builtin } from "../builtins/types.ts";
 import { compileRegex, RegexSyntaxError } from "../regex/index.ts";
 import { Fault } from "../syntax/source.ts";
@@ -63,7 +64,9 @@ export class ModuleNames {
   callee(term: CallTerm, scope: Scope): Callee {
     const callee = this.findCallee(term.operator, scope, term.isInfix);
     if (callee === undefined) {
-      throw new Fault("rego_type_error", `undefined function ${term.operator.join(".")}`, term.start);
+      const name = term.operator.join(".");
+      const hint = isLoadedOnDemand(name) ? ": its library is loaded only where the first policy names it" : "";
+      throw new Fault("rego_type_error", `undefined function ${name}${hint}`, term.start);
     }
     if (callee.kind === "builtin") {
       this.#checkBuiltin(callee.builtin, term.start);

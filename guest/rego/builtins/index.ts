@@ -1,4 +1,4 @@
-/** The table of all built-in functions by name. */
+/** The table of built-in functions by name, without the families that are loaded on demand. */
 import { aggregateBuiltins } from "./aggregates.ts";
 import { arrayBuiltins } from "./arrays.ts";
 import { bitBuiltins } from "./bits.ts";
@@ -6,7 +6,6 @@ import { cryptoBuiltins } from "./crypto.ts";
 import { encodingBuiltins } from "./encodings.ts";
 import { environmentBuiltins } from "./environment.ts";
 import { globBuiltins } from "./glob.ts";
-import { graphqlBuiltins } from "./graphql.ts";
 import { graphBuiltins } from "./graphs.ts";
 import { jsonMarshalBuiltins } from "./json-marshal.ts";
 import { jsonPatchBuiltins } from "./json-patch.ts";
@@ -27,7 +26,6 @@ import { unitBuiltins } from "./units.ts";
 import { uuidBuiltins } from "./uuid.ts";
 import { walkBuiltins } from "./walk.ts";
 import { x509Builtins } from "./x509.ts";
-import { yamlBuiltins } from "./yaml.ts";
 
 const families: readonly (readonly Builtin[])[] = [
   aggregateBuiltins,
@@ -38,7 +36,6 @@ const families: readonly (readonly Builtin[])[] = [
   environmentBuiltins,
   globBuiltins,
   graphBuiltins,
-  graphqlBuiltins,
   jsonMarshalBuiltins,
   jsonPatchBuiltins,
   jsonPathBuiltins,
@@ -57,10 +54,9 @@ const families: readonly (readonly Builtin[])[] = [
   uuidBuiltins,
   walkBuiltins,
   x509Builtins,
-  yamlBuiltins,
 ];
 
-/** Every built-in the engine knows, by its full name. Operators are not in it: the compiler knows them. */
+/** Every built-in that needs no loading, by its full name. Operators are not in it: the compiler knows them. */
 export const builtins: ReadonlyMap<string, Builtin> = new Map(
   families.flat().map((entry) => [entry.name, entry] as const),
 );

@@ -1,8 +1,11 @@
-import { builtins } from "../../../guest/rego/builtins/index.ts";
+import { loadBuiltinsFor } from "../../../guest/rego/builtins/on-demand.ts";
 import { type BuiltinContext, BuiltinError } from "../../../guest/rego/builtins/types.ts";
 import { RegoLimitError } from "../../../guest/rego/errors.ts";
 import { compileRegex, RegexSyntaxError } from "../../../guest/rego/regex/index.ts";
 import { fromJson, type JsonInput, RegoObject, RegoSet, type Value } from "../../../guest/rego/value.ts";
+
+/** Every built-in. */
+export const builtins = await loadBuiltinsFor([{ text: "graphql. yaml." }]);
 
 /** A context with a budget of its own. */
 export function createContext(budget = 10_000_000): BuiltinContext {

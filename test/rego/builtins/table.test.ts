@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { builtins } from "../../../guest/rego/builtins/index.ts";
 import { BuiltinError } from "../../../guest/rego/builtins/types.ts";
 import { RegoLimitError } from "../../../guest/rego/errors.ts";
 import { isNumber, RegoObject, RegoSet, type Value } from "../../../guest/rego/value.ts";
-import { call, callIn, createContext } from "./call.ts";
+import { builtins, call, callIn, createContext } from "./call.ts";
 
 test("what depends on more than its operands says so", () => {
   const named = [...builtins.values()].filter((builtin) => builtin.nondeterministic).map((builtin) => builtin.name);
