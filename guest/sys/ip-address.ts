@@ -13,10 +13,14 @@ export interface IpAddress {
  * @returns undefined when it isn't an address
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  const family = net.isIP(text);
-  if (family === 4) return { family, bytes: Buffer.from(text.split(".").map(Number)) };
-  if (family === 6 && !text.includes("%")) return { family, bytes: parseIpv6(text) };
+  if (net.isIPv4(text)) return { family: 4, bytes: Buffer.from(text.split(".").map(Number)) };
+  if (isIpv6(text)) return { family: 6, bytes: parseIpv6(text) };
   return undefined;
+}
+
+/** Node's own pattern for these takes 14 ms to compile, at the start of every daemon; the parser of URLs is there already. */
+function isIpv6(text: string): boolean {
+  return /^[0-9a-fA-F:.]{2,45}$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
 }
 
 /** The address in the one spelling of RFC 5952. */

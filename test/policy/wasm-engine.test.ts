@@ -102,7 +102,7 @@ test.skipIf(!opaIsThere)("a policy that OPA has built rules through the gate", a
     origin: { kind: "initdata" },
     debug: false,
     log: recordingLog().log,
-    compile: await compilerFor("wasm"),
+    compile: await compilerFor({ kind: "wasm", module }),
   });
   const decide = decider(gate);
   expect(() => decide("StartContainer", { container_id: "c1" })).toThrow("is blocked by policy");

@@ -65,7 +65,9 @@ export class ModuleNames {
     const callee = this.findCallee(term.operator, scope, term.isInfix);
     if (callee === undefined) {
       const name = term.operator.join(".");
-      const hint = isLoadedOnDemand(name) ? ": its library is loaded only where the first policy names it" : "";
+      const hint = isLoadedOnDemand(name)
+        ? ": its library was not loaded, as the policy that was there at the start does not name it"
+        : "";
       throw new Fault("rego_type_error", `undefined function ${name}${hint}`, term.start);
     }
     if (callee.kind === "builtin") {

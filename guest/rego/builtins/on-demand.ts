@@ -12,7 +12,9 @@ const families: ReadonlyMap<string, () => Promise<readonly Builtin[]>> = new Map
 ]);
 
 /** All functions that modules with these texts can call, by their full names. A text that only seems to name one costs time. */
-export async function loadBuiltinsFor(modules: readonly { readonly text: string }[]): Promise<ReadonlyMap<string, Builtin>> {
+export async function loadBuiltinsFor(
+  modules: readonly { readonly text: string }[],
+): Promise<ReadonlyMap<string, Builtin>> {
   const table = new Map(builtins);
   for (const [name, load] of families) {
     const mention = new RegExp(`\\b${name}[.[]`);

@@ -96,7 +96,13 @@ export class BodyPlanner {
     const explained = this.#explained;
     return explained === undefined
       ? { steps, variables: [], references: [], start, end }
-      : { steps, variables: collectLocals(literal), references: this.#references(literal, depth, explained), start, end };
+      : {
+          steps,
+          variables: collectLocals(literal),
+          references: this.#references(literal, depth, explained),
+          start,
+          end,
+        };
   }
 
   /** The references of a literal that have a value once it has been planned, for explanations. */
