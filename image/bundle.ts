@@ -30,7 +30,9 @@ export async function writeBundles(folder: string): Promise<void> {
       platform: "node",
       target: "node26",
       format: "cjs",
-      legalComments: "none",
+      // A single character outside of ASCII would make Node keep and parse the whole file as UTF-16.
+    charset: "ascii",
+    legalComments: "none",
       logLevel: "warning",
     });
   }
