@@ -31,8 +31,8 @@ export async function writeBundles(folder: string): Promise<void> {
       target: "node26",
       format: "cjs",
       // A single character outside of ASCII would make Node keep and parse the whole file as UTF-16.
-    charset: "ascii",
-    legalComments: "none",
+      charset: "ascii",
+      legalComments: "none",
       logLevel: "warning",
     });
   }

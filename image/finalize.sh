@@ -6,7 +6,7 @@ units=$BUILDROOT/etc/systemd/system
 enable() { ln -sf "/usr/lib/systemd/system/$1" "$units/multi-user.target.wants/$1"; }
 mask() { ln -sf /dev/null "$units/$1"; }
 
-mkdir -p "$units/multi-user.target.wants" "$BUILDROOT/media/cidata" "$BUILDROOT/run" "$BUILDROOT/var/log"
+mkdir -p "$units/multi-user.target.wants" "$BUILDROOT/run" "$BUILDROOT/var/log"
 for name in podkeep-provision podkeep-hub podkeep-agent systemd-networkd systemd-resolved; do
   enable "$name.service"
 done
@@ -35,8 +35,9 @@ if [ "$PODKEEP_PROFILE" = production ]; then
     mask "$name"
   done
   # No shell and nothing that needs one: all that the image runs is a program of its own.
-  for name in bash dash sh rbash perl login su sulogin agetty apt dpkg; do
-    rm -f "$BUILDROOT"/usr/bin/"$name" "$BUILDROOT"/usr/bin/"$name"-* "$BUILDROOT"/usr/sbin/"$name"
+  for name in bash dash sh rbash awk mawk perl login su sulogin agetty apt dpkg; do
+    rm -f "$BUILDROOT"/usr/bin/"$name" "$BUILDROOT"/usr/bin/"$name"-* "$BUILDROOT"/usr/sbin/"$name" \
+      "$BUILDROOT"/usr/sbin/"$name"-*
   done
   rm -rf "$BUILDROOT"/usr/bin/perl* "$BUILDROOT"/usr/lib/x86_64-linux-gnu/perl* "$BUILDROOT"/usr/share/perl*
 fi

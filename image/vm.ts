@@ -31,6 +31,9 @@ const { values } = parseArgs({
 const variant: Variant = values.disk ? "disk" : "lean";
 requireImage(variant);
 
+// QEMU ends with this process, however that ends.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => exit(1));
+
 const steps = new Steps((text) => void stdout.write(text), "vm");
 try {
   await withPodServices(steps, hostSeenByVm, runPod);

@@ -33,10 +33,19 @@ export interface Attester {
    * Binds the VM to its initdata: compares the digest with the field that the TEE keeps for it, or extends a register.
    *
    * @param digest raw digest of the initdata document
-   * @returns `unsupported` when the TEE has nothing to bind with; whether that is good enough is the caller's decision
+   * @returns `unsupported` when the TEE has nothing to bind with, or its field is all zeros since the platform can't set it; whether
+   *   that is good enough is the caller's decision
    * @throws GuestError `failed-precondition` when the field holds something else
    */
   bindInitData(digest: Uint8Array): Promise<"bound" | "unsupported">;
+
+  /**
+   * For a VM without initdata: looks whether it was started with some, which the host then withholds. Only a field that the host sets
+   * at launch can show that.
+   *
+   * @throws GuestError `failed-precondition` when the field holds a digest
+   */
+  expectNoInitData(): Promise<void>;
 
   /** Registers that can be extended while the VM runs; undefined where the TEE has none. */
   readonly registers: MeasurementRegisters | undefined;
@@ -45,7 +54,11 @@ export interface Attester {
 /** The registers of a TEE that grow by hashing: RTMRs or PCRs. */
 export interface MeasurementRegisters {
   readonly hash: "sha256" | "sha384";
-  /** The number that the event log uses for the register that stands for a PCR. */
+  /**
+   * The number that the event log uses for the register that stands for a PCR.
+   *
+   * @throws GuestError `invalid-argument` for a PCR that events must not change
+   */
   logIndexOf(pcr: number): number;
   /** @throws GuestError */
   extend(pcr: number, digest: Uint8Array): Promise<void>;

@@ -24,3 +24,8 @@ export function fitInitDataDigest(digest: Uint8Array, length: number): Uint8Arra
   fitted.set(digest.subarray(0, length));
   return fitted;
 }
+
+/** True for a field that the platform has left alone. */
+export function isAllZero(field: Uint8Array): boolean {
+  return field.every((byte) => byte === 0);
+}

@@ -37,6 +37,8 @@ export interface HubConfiguration {
   readonly restFeatures: "resource" | "attestation" | "all";
   /** Verified image layers. */
   readonly imageStore: string;
+  /** What happens where the platform leaves the TEE's field for the initdata's digest empty: nothing starts, or a warning. */
+  readonly initdataBinding: "required" | "preferred";
 }
 
 /** Where user data and initdata come from and what they must be. */
@@ -89,6 +91,7 @@ export const defaultConfiguration: Configuration = {
     restListen: "127.0.0.1:8006",
     restFeatures: "resource",
     imageStore: "/run/kata-containers/image",
+    initdataBinding: "required",
   },
   provision: {
     source: "auto",
@@ -108,6 +111,7 @@ const choices: Readonly<Record<string, readonly string[]>> = {
   "provision.source": ["auto", "file", "block-device", "cidata", "azure", "aws", "gcp", "alibaba", "none"],
   "provision.tpm": ["auto", "required", "off"],
   "hub.rest_features": ["resource", "attestation", "all"],
+  "hub.initdata_binding": ["required", "preferred"],
 };
 
 /**

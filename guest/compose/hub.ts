@@ -40,7 +40,7 @@ import { servePort } from "../rpc/port.ts";
 import { makeDirectories } from "../sys/file.ts";
 import { listenTcp } from "../sys/socket.ts";
 import { listenUnix } from "../sys/unix-socket.ts";
-import type { Configuration } from "./configuration.ts";
+import type { Configuration, HubConfiguration } from "./configuration.ts";
 import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { composeImagePull } from "./image-pull.ts";
@@ -72,7 +72,8 @@ async function serveAttestationAgent({ configuration, initdata, log, scope }: Hu
   const text = initdata?.attestationAgent?.text;
   const config = text === undefined ? defaultAttestationAgentConfig : parseAttestationAgentConfig(text);
   warnOfUnknownKeys("aa.toml", config.unknownKeys, log);
-  const attester = await bindAttester(await chooseAttester(log, scope), initdata, log);
+  const attester = await chooseAttester(log, scope);
+  await bindAttester(attester, initdata, configuration.hub.initdataBinding, log);
   const handlers = createAttestationAgent(config, {
     attester,
     devices: [],
@@ -95,16 +96,29 @@ async function openEvents(
   return EventLogRecorder.open(registers, openEventLogFiles(), eventLog.defaultPcr);
 }
 
-/** A TEE that can hold the initdata's digest must hold this one's; the sample one proves nothing, and says so. */
-async function bindAttester(attester: Attester, initdata: Initdata | undefined, log: Log): Promise<Attester> {
-  if (attester.tee === "sample") log.warn("no TEE found: evidence is of the sample kind, which proves nothing");
-  if (initdata === undefined) return attester;
+/**
+ * A TEE that can hold the initdata's digest must hold this one's; the sample one proves nothing, and says so.
+ *
+ * @param binding what counts where the platform has left the TEE's field empty
+ * @throws GuestError `failed-precondition` when the VM was started with other initdata, with none, or when it hides some
+ */
+export async function bindAttester(
+  attester: Attester,
+  initdata: Pick<Initdata, "digest"> | undefined,
+  binding: HubConfiguration["initdataBinding"],
+  log: Log,
+): Promise<void> {
+  const { tee } = attester;
+  if (tee === "sample") log.warn("no TEE found: evidence is of the sample kind, which proves nothing");
+  if (initdata === undefined) return attester.expectNoInitData();
   const outcome = await attester.bindInitData(initdata.digest);
-  if (outcome === "unsupported" && attester.tee !== "sample") {
-    throw new GuestError("failed-precondition", `TEE ${attester.tee} has nothing that initdata can be bound with`);
+  log.info("initdata binding", { tee, outcome });
+  if (outcome === "bound" || tee === "sample") return;
+  if (binding === "required") {
+    const message = `TEE ${tee} of this platform binds no initdata: podkeep.toml with hub.initdata_binding = "preferred" goes on without`;
+    throw new GuestError("failed-precondition", message);
   }
-  log.info("initdata binding", { tee: attester.tee, outcome });
-  return attester;
+  log.warn("INITDATA IS NOT BOUND: the host can exchange it, and no evidence shows that", { tee });
 }
 
 async function serveDataHub({ configuration, initdata, log, scope }: HubParts, agentSocket: string): Promise<string> {

@@ -10,17 +10,25 @@ import { sampleAttester } from "../attest/sample/attester.ts";
 import { createSnpAttester } from "../attest/snp/attester.ts";
 import { createDeviceSnpSource } from "../attest/snp/guest-device.ts";
 import { createTsmSnpSource } from "../attest/snp/tsm-source.ts";
-import { createTdxAttester, createTsmQuoteSource } from "../attest/tdx/attester.ts";
-import { openTdxMeasurements } from "../attest/tdx/measurement-files.ts";
+import { createTdxAttester, createTsmQuoteSource, type TdxQuoteSource } from "../attest/tdx/attester.ts";
+import { measurementDirectory, openTdxMeasurements } from "../attest/tdx/measurement-files.ts";
+import { createServiceQuoteSource } from "../attest/tdx/quote-service.ts";
+import { readQuoteServicePort } from "../attest/tdx/quote-service-port.ts";
 import { createTdxRegisters } from "../attest/tdx/registers.ts";
 import { GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Scope } from "../core/scope.ts";
 import { configfsTsm } from "../sys/configfs-tsm.ts";
+import { pathExists } from "../sys/file.ts";
 import { HttpClient } from "../sys/http-client.ts";
 import { getExtendedReport } from "../sys/sev-guest.ts";
+import { getTdReport, tdxGuestDevice } from "../sys/tdx-guest.ts";
 import { Tpm } from "../sys/tpm/tpm.ts";
 import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
+import { connectVsock, hostContextId } from "../sys/vsock.ts";
+
+/** For one read or write; making a quote takes the host seconds. */
+const quoteServiceTimeoutMs = 20_000;
 
 const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   setTimeout(milliseconds, undefined, { signal });
@@ -61,7 +69,7 @@ function attesterOf(tee: TeeName, hasTsm: boolean, tpm: Tpm | undefined): Attest
         hasTsm ? createTsmSnpSource(configfsTsm, pause) : createDeviceSnpSource({ getExtendedReport }, pause),
       );
     case "tdx":
-      return createTdx();
+      return createTdx(hasTsm);
     case "az-snp-vtpm":
       return createAzureSnpAttester(azureParts(tpm));
     case "az-tdx-vtpm":
@@ -77,12 +85,23 @@ function azureParts(tpm: Tpm | undefined): AzureParts {
   return { tpm, metadata: createAzureMetadataService(new HttpClient(), pause), pause };
 }
 
-function createTdx(): Attester {
+function createTdx(hasTsm: boolean): Attester {
   const measurements = openTdxMeasurements();
   return createTdxAttester({
-    quotes: createTsmQuoteSource(configfsTsm, pause),
+    quotes: hasTsm ? createTsmQuoteSource(configfsTsm, pause) : createVsockQuoteSource(),
     measurements,
-    registers: createTdxRegisters(measurements),
+    device: pathExists(tdxGuestDevice) ? { getTdReport } : undefined,
+    registers: pathExists(measurementDirectory) ? createTdxRegisters(measurements) : undefined,
     readEventLog: async () => readEvidenceLog(),
+  });
+}
+
+/** For kernels before 6.7, which have no configfs-tsm. */
+function createVsockQuoteSource(): TdxQuoteSource {
+  const port = readQuoteServicePort();
+  return createServiceQuoteSource({
+    device: { getTdReport },
+    connect: () => connectVsock({ contextId: hostContextId, port, timeoutMs: quoteServiceTimeoutMs }),
+    pause,
   });
 }

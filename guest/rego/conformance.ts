@@ -16,49 +16,84 @@ export interface CaseResult {
   readonly reason: string;
 }
 
+/** What an engine says to a case: its solutions in JSON's values, or an error. */
+export type CaseAnswer =
+  | { readonly kind: "solutions"; readonly solutions: readonly Value[] }
+  | { readonly kind: "error"; readonly message: string };
+
 /**
- * Runs one case.
+ * Reads one case.
  *
  * @param line the case's JSON text; numbers in it keep their exact value
- * @param nowNs the time that the case sees
  * @throws JsonError when the line is not JSON, TypeError when it is no case
  */
-export async function runCase(line: string, nowNs: bigint, options: CompileOptions = {}): Promise<CaseResult> {
+export function parseCase(line: string): RegoObject {
   const fields = parseJson(line);
   if (!(fields instanceof RegoObject)) {
     throw new TypeError("a case is a JSON object");
   }
-  const id = textField(fields, "id");
-  const tier = textField(fields, "tier");
-  const wantsError = fields.has("want_error");
+  for (const name of ["id", "tier", "query"]) {
+    textField(fields, name);
+  }
+  return fields;
+}
+
+/**
+ * Runs one case and compares with what it wants.
+ *
+ * @param nowNs the time that the case sees
+ * @throws what parseCase throws
+ */
+export async function runCase(line: string, nowNs: bigint, options: CompileOptions = {}): Promise<CaseResult> {
+  const fields = parseCase(line);
+  const place = { id: textField(fields, "id"), tier: textField(fields, "tier") };
   try {
-    const got = answer(fields, nowNs, { builtins: await loadBuiltinsFor([{ text: line }]), ...options });
-    if (wantsError) {
-      return { id, tier, passed: false, reason: `wanted the error ${shown(fields, "want_error")}, got ${listed(got)}` };
-    }
-    const sorted = fields.get("sort") === true;
-    const passed = sameAnswers(got, fields.get("want") ?? [], sorted);
-    return { id, tier, passed, reason: passed ? "" : `wanted ${shown(fields, "want")}, got ${listed(got)}` };
+    const got = await answerCase(fields, nowNs, options);
+    const reason = disagreement(fields, got);
+    return { ...place, passed: reason === "", reason };
   } catch (error) {
-    const isExpected =
-      error instanceof RegoLoadError || error instanceof RegoEvaluationError || error instanceof RegoLimitError;
-    if (!isExpected) {
-      return { id, tier, passed: false, reason: `the engine failed: ${String(error)}` };
-    }
-    return {
-      id,
-      tier,
-      passed: wantsError,
-      reason: wantsError ? "" : `wanted ${shown(fields, "want")}, got ${error.message}`,
-    };
+    return { ...place, passed: false, reason: `the engine failed: ${String(error)}` };
   }
 }
 
-function answer(fields: RegoObject, nowNs: bigint, options: CompileOptions): Value[] {
+/** What was wanted and what came; "" if it is the same. */
+function disagreement(fields: RegoObject, got: CaseAnswer): string {
+  const wantsError = fields.has("want_error");
+  if (got.kind === "error") {
+    return wantsError ? "" : `wanted ${shown(fields, "want")}, got ${got.message}`;
+  }
+  if (wantsError) {
+    return `wanted the error ${shown(fields, "want_error")}, got ${listed(got.solutions)}`;
+  }
+  const want = fields.get("want") ?? [];
+  const isSame = isArray(want) && sameSolutions(got.solutions, want, fields.get("sort") === true);
+  return isSame ? "" : `wanted ${shown(fields, "want")}, got ${listed(got.solutions)}`;
+}
+
+/** The engine's answer to a case. Any exception but those that the engine promises passes through. */
+export async function answerCase(fields: RegoObject, nowNs: bigint, options: CompileOptions = {}): Promise<CaseAnswer> {
+  const builtins = await loadBuiltinsFor([{ text: toJsonText(fields) }]);
+  try {
+    return { kind: "solutions", solutions: solve(fields, nowNs, { builtins, ...options }) };
+  } catch (error) {
+    const isPromised =
+      error instanceof RegoLoadError || error instanceof RegoEvaluationError || error instanceof RegoLimitError;
+    if (!isPromised) {
+      throw error;
+    }
+    return { kind: "error", message: error.message };
+  }
+}
+
+/** The texts of a case's modules. */
+export function modulesOf(fields: RegoObject): readonly string[] {
   const modules = fields.get("modules") ?? [];
-  const texts = isArray(modules) ? modules.filter((text) => typeof text === "string") : [];
+  return isArray(modules) ? modules.filter((text) => typeof text === "string") : [];
+}
+
+function solve(fields: RegoObject, nowNs: bigint, options: CompileOptions): Value[] {
   const policy = compilePolicy(
-    texts.map((text, index) => ({ name: `module-${index}`, text })),
+    modulesOf(fields).map((text, index) => ({ name: `module-${index}`, text })),
     {
       ...options,
       version: fields.get("rego_version") === "v0" ? "v0" : "v1",
@@ -82,10 +117,10 @@ function answer(fields: RegoObject, nowNs: bigint, options: CompileOptions): Val
   });
 }
 
-/** Both are the same set of solutions. */
-function sameAnswers(got: readonly Value[], want: Value, sorted: boolean): boolean {
-  const normal = (answers: readonly Value[]): RegoSet => RegoSet.from(sorted ? answers.map(sortArrays) : answers);
-  return isArray(want) && equal(normal(got), normal(want));
+/** Whether both are the same set of solutions; with `sorted` the order in arrays does not matter. */
+export function sameSolutions(got: readonly Value[], want: readonly Value[], sorted: boolean): boolean {
+  const normal = (solutions: readonly Value[]): RegoSet => RegoSet.from(sorted ? solutions.map(sortArrays) : solutions);
+  return equal(normal(got), normal(want));
 }
 
 /** The value with every array in Rego order. */

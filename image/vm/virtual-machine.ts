@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { imageFiles, imageFolder } from "../folders.ts";
 import { invocationInTools, pathInTools, toolsTree } from "../tools-tree.ts";
@@ -158,6 +159,9 @@ function start(program: string, args: readonly string[], children: ChildProcess[
   const invocation = invocationInTools(program, args);
   const child = spawn(invocation.program, invocation.args, { stdio: ["ignore", "pipe", "pipe"] });
   child.on("error", () => {}); // it shows as a process that does not run
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   children.push(child);
   return child;
 }

@@ -48,21 +48,35 @@ describe("entries: the vectors of the specification", () => {
 class FakeRegisters implements MeasurementRegisters {
   readonly hash = "sha384";
   readonly values = new Map<number, Buffer>();
-  /** Thrown by the next extend; `after` says whether the register moved before the crash. */
+  /** At the next extend the machine stops until {@link restart}; `after` says whether the register moved before. */
   crash: { readonly after: boolean } | undefined;
+  /** The next extend is refused; the machine goes on. */
+  refusal: string | undefined;
+  #stopped = false;
   readonly logIndexOf = ccRegisterOf;
 
-  read = async (pcr: number): Promise<Buffer> => this.values.get(ccRegisterOf(pcr)) ?? Buffer.alloc(48);
+  restart(): void {
+    this.#stopped = false;
+  }
+
+  read = async (pcr: number): Promise<Buffer> => {
+    if (this.#stopped) throw new Error("power lost");
+    return this.values.get(ccRegisterOf(pcr)) ?? Buffer.alloc(48);
+  };
 
   extend = async (pcr: number, digest: Uint8Array): Promise<void> => {
-    const { crash } = this;
+    const { crash, refusal } = this;
     this.crash = undefined;
+    this.refusal = undefined;
+    if (refusal !== undefined) throw new GuestError("internal", refusal);
     const extended = createHash("sha384")
       .update(await this.read(pcr))
       .update(digest)
       .digest();
     if (crash?.after !== false) this.values.set(ccRegisterOf(pcr), extended);
-    if (crash !== undefined) throw new Error("power lost");
+    if (crash === undefined) return;
+    this.#stopped = true;
+    throw new Error("power lost");
   };
 }
 
@@ -130,6 +144,7 @@ describe("recorder", () => {
       registers.crash = { after };
       await expect(recorder.record({ ...event, content: "second", pcr: 1 })).rejects.toThrow("power lost");
       expect(files.pending).toBeDefined();
+      registers.restart();
       const again = await EventLogRecorder.open(registers, files, 17);
       expectProven(files, registers);
       await again.record({ ...event, content: "third", pcr: undefined });
@@ -137,6 +152,29 @@ describe("recorder", () => {
       expect(files.pending).toBeUndefined();
     },
   );
+
+  test("an extension that the device refuses leaves nothing for the next start to stumble on", async () => {
+    const { registers, files, recorder } = await start();
+    await recorder.record({ ...event, pcr: undefined });
+    registers.refusal = "TPM_RC_LOCALITY";
+    await expect(recorder.record({ ...event, content: "refused", pcr: 18 })).rejects.toThrow("LOCALITY");
+    expect(files.pending).toBeUndefined();
+    const again = await EventLogRecorder.open(registers, files, 17);
+    await again.record({ ...event, content: "next", pcr: undefined });
+    expectProven(files, registers);
+  });
+
+  test("an entry that could not be written comes before the next event, without a restart", async () => {
+    const { registers, files, recorder } = await start();
+    const write = files.writeLog;
+    files.writeLog = () => {
+      throw new Error("ENOSPC");
+    };
+    await expect(recorder.record({ ...event, content: "first", pcr: undefined })).rejects.toThrow("ENOSPC");
+    files.writeLog = write;
+    await recorder.record({ ...event, content: "second", pcr: undefined });
+    expectProven(files, registers);
+  });
 
   test("a crash while the entry is written leaves no half entry", async () => {
     const { registers, files, recorder } = await start();
@@ -155,6 +193,7 @@ describe("recorder", () => {
     const { registers, files, recorder } = await start();
     registers.crash = { after: false };
     await expect(recorder.record({ ...event, pcr: 1 })).rejects.toThrow();
+    registers.restart();
     await registers.extend(1, Buffer.alloc(48, 1));
     await expect(EventLogRecorder.open(registers, files, 17)).rejects.toMatchObject({ code: "data-loss" });
     files.pending = files.pending?.subarray(0, 10);

@@ -67,13 +67,27 @@ export class EventLogRecorder {
 
   async #record(event: AgentEvent, pcr: number): Promise<void> {
     const { hash } = this.#registers;
+    this.#registers.logIndexOf(pcr); // Refused registers are refused before anything is written.
+    await this.#recover(); // An event that failed half-way comes first.
     const data = encodeEventData(event);
     const digest = digestEvent(data, hash);
-    const expected = extendValue(await this.#registers.read(pcr), digest, hash);
+    const current = await this.#registers.read(pcr);
+    const expected = extendValue(current, digest, hash);
     const logOffset = this.#files.logSize();
     this.#files.writePending(encodePending({ logOffset, pcr, expected, data }));
-    await this.#registers.extend(pcr, digest);
+    try {
+      await this.#registers.extend(pcr, digest);
+    } catch (error) {
+      await this.#forgetUnlessMoved(pcr, current);
+      throw error;
+    }
     this.#append({ logOffset, pcr, expected, data });
+  }
+
+  /** An extension that the device refused, for its locality say, must not be tried again at each start and stop it. */
+  async #forgetUnlessMoved(pcr: number, before: Uint8Array): Promise<void> {
+    const now = await this.#registers.read(pcr).catch(() => undefined);
+    if (now !== undefined && Buffer.from(now).equals(before)) this.#files.removePending();
   }
 
   async #recover(): Promise<void> {

@@ -15,5 +15,6 @@ function createSampleAttester(tee: "sample" | "sampledevice", svn: string): Atte
     registers: undefined,
     getEvidence: async (reportData) => JSON.stringify({ svn, report_data: Buffer.from(reportData).toString("base64") }),
     bindInitData: async () => "unsupported",
+    expectNoInitData: async () => {},
   };
 }

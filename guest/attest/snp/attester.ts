@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { GuestError } from "../../core/errors.ts";
 import type { Attester } from "../attester.ts";
-import { fitInitDataDigest, padReportData } from "../report-data.ts";
+import { fitInitDataDigest, isAllZero, padReportData } from "../report-data.ts";
 import { parseCertificateTable } from "./certificate-table.ts";
 import { encodeSnpEvidence } from "./evidence.ts";
 import { parseSnpReport, type SnpReport } from "./report.ts";
@@ -36,12 +36,22 @@ export function createSnpAttester(source: SnpReportSource): Attester {
     },
 
     bindInitData: async (digest) => {
-      const { report } = await source.getReport(new Uint8Array(reportDataBytes), new AbortController().signal);
-      const { hostData } = parseSnpReport(report);
+      const hostData = await readHostData();
+      if (isAllZero(hostData)) return "unsupported";
       if (timingSafeEqual(hostData, fitInitDataDigest(digest, hostDataBytes))) return "bound";
       throw new GuestError("failed-precondition", "HOSTDATA does not match.");
     },
+
+    expectNoInitData: async () => {
+      if (isAllZero(await readHostData())) return;
+      throw new GuestError("failed-precondition", "HOSTDATA holds a digest, but the host has given no initdata");
+    },
   };
+
+  async function readHostData(): Promise<Uint8Array> {
+    const { report } = await source.getReport(new Uint8Array(reportDataBytes), new AbortController().signal);
+    return parseSnpReport(report).hostData;
+  }
 }
 
 /** A report over other data would only be found out by the verifier, as a refusal that nobody can explain. */

@@ -1,10 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { GuestError } from "../../core/errors.ts";
 import type { Attester, MeasurementRegisters } from "../attester.ts";
-import { fitInitDataDigest, padReportData } from "../report-data.ts";
+import { fitInitDataDigest, isAllZero, padReportData } from "../report-data.ts";
 import { type Pause, requestTsmReport, type TsmFiles } from "../tsm/tsm-report.ts";
 import { parseTdxQuote } from "./quote.ts";
 import { registerBytes, type TdxMeasurementFiles } from "./registers.ts";
+import { mrConfigIdOf, readTdReport, type TdReportDevice } from "./td-report.ts";
 
 /** Makes quotes. */
 export interface TdxQuoteSource {
@@ -16,6 +17,8 @@ export interface TdxQuoteSource {
 export interface TdxParts {
   readonly quotes: TdxQuoteSource;
   readonly measurements: TdxMeasurementFiles;
+  /** Undefined where the kernel has none. */
+  readonly device: TdReportDevice | undefined;
   /** Undefined where the kernel can't extend RTMRs. */
   readonly registers: MeasurementRegisters | undefined;
   /** The boot's and the agent's event log, as evidence carries it; undefined when there is none. */
@@ -25,7 +28,7 @@ export interface TdxParts {
 const reportDataBytes = 64;
 
 /** Evidence of Intel TDX (spec/attestation-agent.md 5.3). MRCONFIGID holds the initdata digest. */
-export function createTdxAttester({ quotes, measurements, registers, readEventLog }: TdxParts): Attester {
+export function createTdxAttester({ quotes, measurements, device, registers, readEventLog }: TdxParts): Attester {
   const quoteOver = async (reportData: Uint8Array, signal: AbortSignal): Promise<Uint8Array> => {
     const quote = await quotes.getQuote(reportData, signal);
     if (timingSafeEqual(parseTdxQuote(quote).body.reportData, reportData)) return quote;
@@ -46,16 +49,25 @@ export function createTdxAttester({ quotes, measurements, registers, readEventLo
     },
 
     bindInitData: async (digest) => {
-      if (timingSafeEqual(await readMrConfigId(), fitInitDataDigest(digest, registerBytes))) return "bound";
+      const mrConfigId = await readMrConfigId();
+      if (isAllZero(mrConfigId)) return "unsupported";
+      if (timingSafeEqual(mrConfigId, fitInitDataDigest(digest, registerBytes))) return "bound";
       throw new GuestError("failed-precondition", "Init data does not match!");
+    },
+
+    expectNoInitData: async () => {
+      if (isAllZero(await readMrConfigId())) return;
+      throw new GuestError("failed-precondition", "MRCONFIGID holds a digest, but the host has given no initdata");
     },
   };
 
-  /** By sysfs, or from a quote where the kernel is too old: slower, but without an ioctl. */
+  /** By sysfs, on older kernels by the device, and last from a quote: that needs the host's quoting service. */
   async function readMrConfigId(): Promise<Uint8Array> {
     const value = await measurements.read("mrconfigid");
     if (value?.length === registerBytes) return value;
-    const quote = await quoteOver(new Uint8Array(reportDataBytes), new AbortController().signal);
+    const noData = new Uint8Array(reportDataBytes);
+    if (device !== undefined) return mrConfigIdOf(readTdReport(device, noData));
+    const quote = await quoteOver(noData, new AbortController().signal);
     return parseTdxQuote(quote).body.mrConfigId;
   }
 }

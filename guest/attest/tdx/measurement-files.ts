@@ -4,7 +4,8 @@ import { Directory } from "../../sys/directory.ts";
 import { readFileIfPresent } from "../../sys/file.ts";
 import { registerBytes, type TdxMeasurementFiles } from "./registers.ts";
 
-const measurementDirectory = "/sys/devices/virtual/misc/tdx_guest/measurements";
+/** There since kernel 6.16. */
+export const measurementDirectory = "/sys/devices/virtual/misc/tdx_guest/measurements";
 
 /** The measurement registers in sysfs; tests give another directory. */
 export function openTdxMeasurements(directory: string = measurementDirectory): TdxMeasurementFiles {

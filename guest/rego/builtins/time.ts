@@ -126,7 +126,9 @@ function parseDuration(_context: BuiltinContext, text: string): Value {
   if (unsigned === "0") return 0;
   let total = 0n;
   let position = 0;
-  for (const match of unsigned.slice(0, maxDurationLength).matchAll(/(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy)) {
+  for (const match of unsigned
+    .slice(0, maxDurationLength)
+    .matchAll(/(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy)) {
     const [part, whole = "", fraction = "", unit = ""] = match;
     if (whole + fraction === "") break;
     const scale = durationUnits[unit] ?? 0n;

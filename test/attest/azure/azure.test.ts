@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -10,7 +10,7 @@ import { azureTpm, readHclReportType } from "../../../guest/attest/azure/vtpm.ts
 import { openEventLogFiles } from "../../../guest/attest/eventlog/files.ts";
 import { EventLogRecorder } from "../../../guest/attest/eventlog/recorder.ts";
 import { replaceNv } from "../../../guest/sys/tpm/nv.ts";
-import { extendPcr, readPcrs } from "../../../guest/sys/tpm/pcr.ts";
+import { allPcrs, extendPcr, readPcrs } from "../../../guest/sys/tpm/pcr.ts";
 import { hasSoftwareTpm, SoftwareTpm } from "../../sys/tpm/software-tpm.ts";
 import { FakeAmd } from "../snp/fake-amd.ts";
 import { FakeIntel } from "../tdx/fake-intel.ts";
@@ -148,6 +148,25 @@ describe.skipIf(!hasSoftwareTpm)("Azure attesters against swtpm", () => {
     await registers?.extend(16, digest);
     expect(await registers?.read(16)).toEqual(createHash("sha256").update(Buffer.alloc(32)).update(digest).digest());
     await expect(registers?.extend(16, Buffer.alloc(48))).rejects.toMatchObject({ code: "invalid-argument" });
+  });
+
+  test("a workload's events can't spoil the PCRs that its own image and initdata are proven by", async () => {
+    await using vtpm = await startSnp();
+    const { registers } = createAzureSnpAttester({ tpm: vtpm.tpm, metadata, pause: noPause });
+    if (registers === undefined) throw new Error("there are no registers");
+    const folder = mkdtempSync(join(tmpdir(), "podkeep-azure-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const recorder = await EventLogRecorder.open(registers, openEventLogFiles(folder), 23);
+    const before = await readPcrs(vtpm.tpm, allPcrs);
+    for (const pcr of [0, 8, 15, 24, -1]) {
+      const refused = { code: "invalid-argument", message: expect.stringContaining("PCR 16 to 23 only") };
+      await expect(registers.extend(pcr, digest)).rejects.toMatchObject(refused);
+      await expect(recorder.record({ domain: "d", operation: "o", content: "c", pcr })).rejects.toMatchObject(refused);
+    }
+    expect(await readPcrs(vtpm.tpm, allPcrs)).toEqual(before);
+    // Nothing is left that a restart would take up.
+    expect(readdirSync(folder)).toEqual([]);
+    await recorder.record({ domain: "d", operation: "o", content: "c", pcr: undefined });
   });
 
   test("I12: the event of a pulled image is in the log and in the PCR that the quote vouches for", async () => {

@@ -153,9 +153,23 @@ describe("I5: initdata", () => {
   });
 
   test("anything else refuses to go on", async () => {
-    await expect(startGuest().attester.bindInitData(digest)).rejects.toMatchObject({
+    for (const other of [Buffer.alloc(32, 0x12), Buffer.concat([Buffer.alloc(31), Buffer.of(1)])]) {
+      await expect(startGuest({ hostData: other }).attester.bindInitData(digest)).rejects.toMatchObject({
+        code: "failed-precondition",
+        message: "HOSTDATA does not match.",
+      });
+    }
+  });
+
+  test("I16: all zeros is a field that the platform doesn't set, whatever the digest", async () => {
+    expect(await startGuest().attester.bindInitData(digest)).toBe("unsupported");
+    expect(await startGuest().attester.bindInitData(Buffer.alloc(32))).toBe("unsupported");
+  });
+
+  test("threat 81: without initdata there is no digest in HOST_DATA either", async () => {
+    await startGuest().attester.expectNoInitData();
+    await expect(startGuest({ hostData: digest.subarray(0, 32) }).attester.expectNoInitData()).rejects.toMatchObject({
       code: "failed-precondition",
-      message: "HOSTDATA does not match.",
     });
   });
 });

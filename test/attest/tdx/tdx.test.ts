@@ -27,7 +27,13 @@ function startGuest(options: FakeQuote = {}, files: Record<string, Buffer> = {},
   const tsm = new FakeTsm("tdx_guest", (reportData) => ({ outblob: createFakeQuote({ ...options, reportData }) }));
   const quotes = createTsmQuoteSource(tsm, async () => {});
   const measurements = fakeMeasurements(files);
-  const attester = createTdxAttester({ quotes, measurements, registers: undefined, readEventLog: async () => log });
+  const attester = createTdxAttester({
+    quotes,
+    measurements,
+    device: undefined,
+    registers: undefined,
+    readEventLog: async () => log,
+  });
   return { tsm, attester };
 }
 
@@ -63,6 +69,7 @@ describe("evidence", () => {
     const other = createTdxAttester({
       quotes: createTsmQuoteSource(stale, async () => {}),
       measurements: fakeMeasurements({}),
+      device: undefined,
       registers: undefined,
       readEventLog: async () => undefined,
     });
@@ -83,11 +90,25 @@ describe("I5: initdata", () => {
     expect(byQuote.tsm.attempts).toBe(1);
   });
 
-  test("I16: another value refuses to go on, and so does none", async () => {
-    await expect(startGuest({ mrConfigId: padded }).attester.bindInitData(Buffer.alloc(32, 1))).rejects.toThrow(
-      "Init data does not match!",
+  test("another value refuses to go on", async () => {
+    for (const mrConfigId of [padded, Buffer.concat([Buffer.alloc(47), Buffer.of(1)])]) {
+      await expect(startGuest({ mrConfigId }).attester.bindInitData(Buffer.alloc(32, 1))).rejects.toMatchObject({
+        code: "failed-precondition",
+        message: "Init data does not match!",
+      });
+    }
+  });
+
+  test("I16: all zeros is a field that the platform doesn't set", async () => {
+    expect(await startGuest().attester.bindInitData(digest)).toBe("unsupported");
+    expect(await startGuest({}, { mrconfigid: Buffer.alloc(48) }).attester.bindInitData(digest)).toBe("unsupported");
+  });
+
+  test("threat 81: without initdata there is no digest in MRCONFIGID either", async () => {
+    await startGuest().attester.expectNoInitData();
+    await expect(startGuest({}, { mrconfigid: padded }).attester.expectNoInitData()).rejects.toThrow(
+      "the host has given no initdata",
     );
-    await expect(startGuest().attester.bindInitData(digest)).rejects.toMatchObject({ code: "failed-precondition" });
   });
 });
 

@@ -54,7 +54,7 @@ describe("no call grows without end: it is charged, or refused", () => {
 describe("threat 15: regular expressions from built-ins", () => {
   test("a match that is too expensive ends the evaluation; it is never just undefined, or `not` would hold", () => {
     expect(() => call("regex.find_n", "a.*b|a", long, -1)).toThrow(RegoLimitError);
-    expect(() => callIn(createContext(1000), "regex.match", "(.*)(.*)x", long)).toThrow(RegoLimitError);
+    expect(() => callIn(createContext(1000), "regex.match", "(.*)(.*)[xy]", long)).toThrow(RegoLimitError);
   });
 
   test("a malformed pattern is a built-in error", () => {

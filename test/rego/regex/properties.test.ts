@@ -20,19 +20,27 @@ const atom = fc.constantFrom(
   "-",
 );
 // Without \\B: V8 finds it inside surrogate pairs too.
-const anchored = fc.constantFrom("^", "$", "\\b");
+const anchors = ["^", "$", "\\b"];
 const quantifier = fc.constantFrom("", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0,2}?", "{2,}");
 
-const { pattern } = fc.letrec<{ pattern: string; branch: string; piece: string }>((tie) => ({
-  piece: fc.oneof(
-    { depthSize: "small", withCrossShrink: true },
-    fc.tuple(atom, quantifier).map(([body, count]) => (body.length > 1 ? `(?:${body})${count}` : body + count)),
-    anchored,
-    tie("pattern").map((body) => `(?:${body})`),
-  ),
-  branch: fc.array(tie("piece"), { maxLength: 4 }).map((pieces) => pieces.join("")),
-  pattern: fc.array(tie("branch"), { minLength: 1, maxLength: 3 }).map((branches) => branches.join("|")),
-}));
+function patternsWith(assertions: readonly string[]): fc.Arbitrary<string> {
+  return fc.letrec<{ pattern: string; branch: string; piece: string }>((tie) => ({
+    piece: fc.oneof(
+      { depthSize: "small", withCrossShrink: true },
+      fc.tuple(atom, quantifier).map(([body, count]) => (body.length > 1 ? `(?:${body})${count}` : body + count)),
+      fc.constantFrom(...assertions),
+      tie("pattern").map((body) => `(?:${body})`),
+    ),
+    branch: fc.array(tie("piece"), { maxLength: 4 }).map((pieces) => pieces.join("")),
+    pattern: fc.array(tie("branch"), { minLength: 1, maxLength: 3 }).map((branches) => branches.join("|")),
+  })).pattern;
+}
+
+const pattern = patternsWith(anchors);
+// V8 14 finds no match of `.+?b^|` in "a" with the flag `s`, although the second branch is empty: `^` comes first here.
+const comparable = fc
+  .tuple(fc.constantFrom("", "", "^"), patternsWith(anchors.filter((anchor) => anchor !== "^")))
+  .map(([start, rest]) => (start === "" ? rest : `^(?:${rest})`));
 
 const subject = fc
   .array(fc.constantFrom("a", "b", "c", "d", "1", "-", ".", "😀", " "), { maxLength: 10 })
@@ -40,7 +48,7 @@ const subject = fc
 
 test("test agrees with JavaScript's engine where the dialects are the same", () => {
   fc.assert(
-    fc.property(pattern, subject, (text, input) => {
+    fc.property(comparable, subject, (text, input) => {
       expect(compileRegex(text).test(input)).toBe(new RegExp(text, "us").test(input));
     }),
     { numRuns: 600 },
@@ -57,9 +65,20 @@ test("the automaton and the thread machine agree on whether there is a match", (
   );
 });
 
+test("the backtracker that answers first and the automaton that takes over give the same answer", () => {
+  fc.assert(
+    fc.property(pattern, fc.array(subject, { minLength: 1, maxLength: 4 }), (text, inputs) => {
+      const asked = compileRegex(text);
+      for (let round = 0; round < 200; round++) asked.test("abc1-. 😀".repeat(4));
+      for (const input of inputs) expect(asked.test(input)).toBe(compileRegex(text).test(input));
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test("find gives the text and the groups that JavaScript's engine gives", () => {
   fc.assert(
-    fc.property(pattern, pattern, subject, (first, second, input) => {
+    fc.property(comparable, comparable, subject, (first, second, input) => {
       const text = `(${first})|(${second})`;
       const expected = new RegExp(text, "us").exec(input);
       const groups = expected === null ? undefined : Array.from(expected, (group) => group ?? "");
