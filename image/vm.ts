@@ -1,5 +1,6 @@
 /**
- * Boots a pod VM in QEMU and runs the demo's pod in it: `npm run vm -- [--disk] [--port N] [--accelerator kvm|tcg] [--console]`.
+ * Boots a pod VM in QEMU and runs the demo's pod in it: `npm run vm -- [--disk] [--port N] [--accelerator kvm|tcg] [--no-tpm]
+ * [--console]`.
  *
  * The key broker and the registry run on this machine; from the VM it is hostSeenByVm. Ends with a summary line, and with exit
  * code 0 only if every step did what it should. QEMU has ended then.
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     disk: { type: "boolean", default: false },
     port: { type: "string" },
     accelerator: { type: "string" },
+    "no-tpm": { type: "boolean", default: false },
     console: { type: "boolean", default: false },
   },
 });
@@ -44,10 +46,11 @@ exit(steps.finish() ? 0 : 1);
 
 async function runPod(pod: DemoPod): Promise<void> {
   const accelerator = await steps.step("accelerator", accelerate, (name) => name);
+  const machine = { variant, accelerator, ...(values["no-tpm"] ? { hasTpm: false } : {}) };
   const port = values.port === undefined ? undefined : Number(values.port);
   await using vm = await steps.step(
     `${variant} image boots; port 15150 answers`,
-    () => startPodVm({ variant, accelerator, port, initdata: pod.initdata }),
+    () => startPodVm({ ...machine, port, initdata: pod.initdata }),
     ({ port }) => `127.0.0.1:${port}`,
   );
   try {

@@ -20,6 +20,8 @@ export interface VirtualMachineOptions {
   readonly port: number;
   /** User data: content by path in the guest. Absent: the VM has no user data. */
   readonly userData?: ReadonlyMap<string, string>;
+  /** Default: with the disk image, as on every cloud. libvirt's VMs have none. */
+  readonly hasTpm?: boolean;
   /** Another disk than the one that was built. It isn't written to. */
   readonly disk?: string;
 }
@@ -48,7 +50,8 @@ export async function startVirtualMachine(options: VirtualMachineOptions): Promi
   const children: ChildProcess[] = [];
   try {
     const cidata = options.userData === undefined ? undefined : writeCidata(folder, options.userData);
-    const tpm = options.variant === "disk" ? await startTpm(folder, children) : undefined;
+    const hasTpm = options.hasTpm ?? options.variant === "disk";
+    const tpm = hasTpm ? await startTpm(folder, children) : undefined;
     const qemu = start("qemu-system-x86_64", qemuArguments(options, folder, cidata, tpm), children);
     return machineOf(qemu, options.port, () => stop(children, folder));
   } catch (error) {

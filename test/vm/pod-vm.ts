@@ -17,6 +17,8 @@ export interface PodVmOptions {
   readonly accelerator: Accelerator;
   /** Text of initdata.toml. */
   readonly initdata: string;
+  /** As in {@link startVirtualMachine}. */
+  readonly hasTpm?: boolean;
   /** Any free one when absent. */
   readonly port?: number | undefined;
 }
@@ -41,9 +43,8 @@ export interface PodVm extends AsyncDisposable {
 export async function startPodVm(options: PodVmOptions): Promise<PodVm> {
   const identities = createIdentities();
   const port = options.port ?? (await freePort());
-  const { variant, accelerator } = options;
   const userData = userDataOf(options.initdata, identities);
-  const machine = await startVirtualMachine({ variant, accelerator, port, userData });
+  const machine = await startVirtualMachine({ ...options, port, userData });
   const vm: PodVm = {
     machine,
     port,

@@ -8,6 +8,7 @@ import {
   generatedPolicy,
   stateDocument,
 } from "./generated-policy.ts";
+import { buildWasmPolicy } from "./opa-wasm.ts";
 
 const path = "data.agent_policy.";
 const data = stateDocument;
@@ -118,3 +119,27 @@ for (let run = 0; run < 10_000; run += 1) {
 }
 globalThis.gc?.();
 report("rego.memory.growth", (process.memoryUsage().heapUsed - before) / 1024, "KiB", 10_000);
+
+const rules = ["CreateContainerRequest", "CopyFileRequest", "ExecProcessRequest"];
+const loadWasm = buildWasmPolicy(text, rules, data);
+if (loadWasm !== undefined) {
+  const wasmStarted = performance.now();
+  const wasm = loadWasm();
+  report("rego.wasm.load.cold", performance.now() - wasmStarted, "ms", 1);
+  report("rego.wasm.size", wasm.size / 1024, "KiB", 1);
+  const wasmFirst = performance.now();
+  const wasmAllowed = wasm.decide("CreateContainerRequest", input);
+  report("rego.wasm.create.first", performance.now() - wasmFirst, "ms", 1);
+  if (typeof wasmAllowed !== "object" || wasm.decide("CopyFileRequest", copyFileRequest) !== true) {
+    throw new Error("the benchmark's requests have to be allowed by the module too");
+  }
+  report("rego.wasm.load.warm", median(20, loadWasm), "ms", 20);
+  const decideWasm = (rule: string, request: typeof input | typeof copyFileRequest) => () => {
+    wasm.decide(rule, request);
+  };
+  report("rego.wasm.create.warm", median(200, decideWasm("CreateContainerRequest", input)), "ms", 200);
+  report("rego.wasm.create.denied", median(200, decideWasm("CreateContainerRequest", deniedProcess)), "ms", 200);
+  report("rego.wasm.create.200-variables", median(50, decideWasm("CreateContainerRequest", large)), "ms", 50);
+  report("rego.wasm.copy.warm", median(1000, decideWasm("CopyFileRequest", copyFileRequest)) * 1000, "µs", 1000);
+  report("rego.wasm.exec.warm", median(1000, decideWasm("ExecProcessRequest", execProcessRequest)) * 1000, "µs", 1000);
+}

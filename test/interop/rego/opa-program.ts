@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type CaseAnswer, modulesOf } from "../../../guest/rego/conformance.ts";
 import { parseJson, RegoObject, toJsonText, type Value } from "../../../guest/rego/index.ts";
+import { missingGo } from "../go-toolchain.ts";
 
 const run = promisify(execFile);
 
@@ -20,21 +21,13 @@ const timeout = 30_000;
 /** Builds OPA if it is not there. @returns why that can't be, in a sentence */
 export function buildOpa(): string | undefined {
   if (existsSync(opaPath)) return undefined;
-  const missing = missingGo();
+  const missing = missingGo(oldestGo);
   if (missing !== undefined) return missing;
   const built = spawnSync("go", ["build", "-o", opaPath, "github.com/open-policy-agent/opa"], {
     cwd: import.meta.dirname,
     encoding: "utf8",
   });
   return built.status === 0 ? undefined : `OPA could not be built: ${built.stderr.trim().split("\n").at(-1)}`;
-}
-
-function missingGo(): string | undefined {
-  const { status, stdout } = spawnSync("go", ["version"], { encoding: "utf8" });
-  if (status !== 0) return "there is no go on this machine";
-  const [, major = "0", minor = "0"] = /go(\d+)\.(\d+)/.exec(stdout) ?? [];
-  const isOld = Number(major) < oldestGo[0] || (Number(major) === oldestGo[0] && Number(minor) < oldestGo[1]);
-  return isOld ? `${stdout.trim()} is older than ${oldestGo.join(".")}` : undefined;
 }
 
 /** A case's files in a folder of its own. */

@@ -1,6 +1,9 @@
 /**
  * Conformance cases that do not pass, with the reason. The list may only shrink: a case on it that passes fails the test.
- * Where another engine's case contradicts OPA, what OPA 1.14 answers was looked up with its own binary.
+ *
+ * What is said of OPA's answers was seen: test/interop/rego asks OPA 1.14.1 these cases too (`--all`), except the two with
+ * test.sleep, which OPA's program does not have. Where the reason says what OPA does, both engines gave the same answer, save
+ * two: OPA refuses base data at the path of a rule, and its type checker refuses the object pattern before it could fail.
  */
 const byReason: Readonly<Record<string, readonly string[]>> = {
   "a policy has no business with private keys": [
@@ -9,6 +12,7 @@ const byReason: Readonly<Record<string, readonly string[]>> = {
     "opa/cryptoparseprivatekey/invalid#2@v1",
   ],
   "the GraphQL library reads this text as a query, that of OPA does not": [
+    "opa/graphql_parse_query/failure-fuzzer 02@v0",
     "opa/graphql_parse_query/failure-fuzzer 02@v1",
   ],
   "JSON Schema is not built in": [
@@ -62,7 +66,6 @@ const byReason: Readonly<Record<string, readonly string[]>> = {
     "opa/graphql_parse_query/success-ast fragment defined variables@v0",
     "opa/graphql_parse_query/success-values strings@v0",
     "opa/graphql_parse_query/success-values list@v0",
-    "opa/graphql_parse_query/failure-fuzzer 02@v0",
     "opa/graphql_parse_schema/success-object-types with field arg and default value@v0",
     "opa/graphql_parse/success validation rules are independent case 2@v0",
     "opa/graphql_schema_is_valid/success-schema-extensions directive only@v0",
