@@ -115,11 +115,17 @@ function judge(policy: ActivePolicy, request: string, input: JsonObject, documen
         reason: `the rule is ${decision.kind}, but AllowRequestsFailingPolicy is true`,
         ...unchanged,
       };
-    const reason = decision.kind === "denied" ? "the rule is false" : "the rule has no value and no default";
+    const reason = decision.kind === "denied" ? "the rule is false" : undefinedReason(policy, request);
     return { allowed: false, reason, ...unchanged };
   } catch (error) {
     return { allowed: false, reason: `evaluation failed: ${messageOf(error)}`, ...unchanged };
   }
+}
+
+function undefinedReason({ engine }: ActivePolicy, request: string): string {
+  return engine.hasRule(request)
+    ? "the rule has no value and no default"
+    : `the policy has no rule ${request}, which has to be named as the request's message is`;
 }
 
 function describe({ allowed, reason, ops, state }: Verdict): string {

@@ -63,6 +63,8 @@ async function openTpm(scope: Scope): Promise<Tpm | undefined> {
 function attesterOf(tee: TeeName, hasTsm: boolean, tpm: Tpm | undefined): Attester {
   switch (tee) {
     case "sample":
+    // A TPM is no TEE: a VM with nothing else proves nothing, though provisioning measures its initdata.
+    case "tpm":
       return sampleAttester;
     case "snp":
       return createSnpAttester(

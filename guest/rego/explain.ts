@@ -20,11 +20,19 @@ export function explainAttempts(attempts: readonly Attempt[], truncated: boolean
 
 function list(attempts: readonly Attempt[], depth: number, listed: ExplainedAttempt[]): boolean {
   const nearestFirst = [...attempts].sort((a, b) => b.passed - a.passed);
+  const seen = new Set<string>();
   for (const attempt of nearestFirst) {
     if (listed.length >= maxAttempts) {
       return false;
     }
-    listed.push(explainAttempt(attempt, depth));
+    const explained = explainAttempt(attempt, depth);
+    // A loop outside tries the same again and again.
+    const text = JSON.stringify(explained);
+    if (seen.has(text)) {
+      continue;
+    }
+    seen.add(text);
+    listed.push(explained);
     if (!list(attempt.children, depth + 1, listed)) {
       return false;
     }
@@ -40,16 +48,23 @@ function explainAttempt(attempt: Attempt, depth: number): ExplainedAttempt {
     file: source.name,
     line: source.lineAt(start),
     literal: cut(literal, maxLiteralLength),
-    values: attempt.values.filter((value, _, all) => !isCovered(value, all)).map(explainValue),
+    values: attempt.values.filter(isWorthShowing).map(explainValue),
     passed,
     total,
     depth,
   };
 }
 
-/** Of `process` and `process.Args` only the latter is worth showing. */
-function isCovered({ name }: TracedValue, all: readonly TracedValue[]): boolean {
-  return all.some((other) => other.name.startsWith(`${name}.`) || other.name.startsWith(`${name}[`));
+/**
+ * Of `process` and `process.Args` only the latter is worth showing, if it has a value. A variable without one is what the
+ * literal was to give a value to.
+ */
+function isWorthShowing({ name, value }: TracedValue, _: number, all: readonly TracedValue[]): boolean {
+  const isVariable = !/[.[]/.test(name);
+  const isCovered = all.some(
+    (other) => other.value !== undefined && (other.name.startsWith(`${name}.`) || other.name.startsWith(`${name}[`)),
+  );
+  return !isCovered && !(isVariable && value === undefined);
 }
 
 function explainValue({ name, value }: TracedValue): { name: string; value: string } {

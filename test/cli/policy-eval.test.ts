@@ -41,7 +41,10 @@ describe("podkeep policy eval", () => {
 
   test.each([
     ["StartContainerRequest", "denied: the rule is false"],
-    ["NoSuchRequest", "denied: the rule has no value and no default"],
+    [
+      "NoSuchRequest",
+      "denied: the policy has no rule NoSuchRequest, which has to be named as the request's message is",
+    ],
     ["WaitProcessRequest", "denied: the rule's value is a string"],
     ["RemoveContainerRequest", "denied: evaluation failed: a place in the document doesn't exist"],
   ])("%s: %s", async (request, reason) => {

@@ -62,8 +62,9 @@ class Compiler {
       case "empty":
         return next;
       case "literal":
-        this.#charge(1);
-        return this.#emit(Opcode.consume, next, this.#literalIndex(node.codePoint));
+        return this.#literal(node.codePoint, next);
+      case "text":
+        return codePointsOf(node.text).reduceRight((after, codePoint) => this.#literal(codePoint, after), next);
       case "class":
         this.#charge(Math.min(node.ranges.length / 2, maxCountedRanges));
         return this.#emit(Opcode.consume, next, this.#classIndex(node.ranges));
@@ -127,6 +128,11 @@ class Compiler {
     this.#arguments[instruction] = greedy ? skip : body;
   }
 
+  #literal(codePoint: number, next: number): number {
+    this.#charge(1);
+    return this.#emit(Opcode.consume, next, this.#literalIndex(codePoint));
+  }
+
   #literalIndex(codePoint: number): number {
     const known = this.#classIndexOfLiteral.get(codePoint);
     if (known !== undefined) return known;
@@ -168,6 +174,7 @@ class Compiler {
   #computeNullable(node: RegexNode): boolean {
     switch (node.kind) {
       case "literal":
+      case "text":
       case "class":
         return false;
       case "empty":
@@ -183,4 +190,8 @@ class Compiler {
         return node.min === 0 || this.#isNullable(node.body);
     }
   }
+}
+
+function codePointsOf(text: string): number[] {
+  return Array.from(text, (character) => character.codePointAt(0) ?? 0);
 }

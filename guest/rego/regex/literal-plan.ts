@@ -22,17 +22,21 @@ export function planLiterals(root: RegexNode): LiteralPlan {
   const startsAnchored = first?.kind === "assertion" && first.assertion === Assertion.beginText;
   const last = parts.at(-1);
   const endsAnchored = last?.kind === "assertion" && last.assertion === Assertion.endText;
-  const runs = literalRuns(parts);
-  const begin = startsAnchored ? 1 : 0;
-  const prefix = parts[begin]?.kind === "literal" ? (runs.shift() ?? "") : "";
-  const isPrefixAll = runs.length === 0 && parts.length === begin + [...prefix].length + (endsAnchored ? 1 : 0);
-  const endsLiteral = endsAnchored && parts.at(-2)?.kind === "literal";
-  const suffix = endsLiteral ? (runs.pop() ?? "") : "";
+  const inner = parts.slice(startsAnchored ? 1 : 0, endsAnchored ? -1 : undefined);
+  const prefixEnd = inner.findIndex((part) => textOf(part) === undefined);
+  const prefix = inner
+    .slice(0, prefixEnd < 0 ? undefined : prefixEnd)
+    .map(textOf)
+    .join("");
+  const literals = prefixEnd < 0 ? [] : literalRuns(inner.slice(prefixEnd));
+  const lastInner = inner.at(-1);
+  const endsLiteral = endsAnchored && lastInner !== undefined && textOf(lastInner) !== undefined;
+  const suffix = endsLiteral ? (literals.pop() ?? "") : "";
   return {
     anchored: startsAnchored || isAnchored(root),
     prefix,
-    rest: isPrefixAll ? (endsAnchored ? "end" : "nothing") : "more",
-    literals: runs,
+    rest: prefixEnd >= 0 ? "more" : endsAnchored ? "end" : "nothing",
+    literals,
     suffix,
   };
 }
@@ -53,8 +57,9 @@ function literalRuns(parts: readonly RegexNode[]): string[] {
   const runs: string[] = [];
   let run = "";
   for (const part of parts) {
-    if (part.kind === "literal") {
-      run += String.fromCodePoint(part.codePoint);
+    const text = textOf(part);
+    if (text !== undefined) {
+      run += text;
     } else if (run !== "") {
       runs.push(run);
       run = "";
@@ -62,6 +67,12 @@ function literalRuns(parts: readonly RegexNode[]): string[] {
   }
   if (run !== "") runs.push(run);
   return runs;
+}
+
+/** The text that a literal node stands for; undefined for other nodes. */
+function textOf(node: RegexNode): string | undefined {
+  if (node.kind === "text") return node.text;
+  return node.kind === "literal" ? String.fromCodePoint(node.codePoint) : undefined;
 }
 
 /** Adds the sequence that a pattern is, with groups around the whole or around literals opened. */

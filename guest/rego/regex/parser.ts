@@ -14,6 +14,9 @@ interface Flags {
   readonly ungreedy: boolean;
 }
 
+/** Characters without a meaning of their own. */
+const plainText = /[^\\.+*?()|[\]{}^$]+/y;
+
 const noFlags: Flags = { foldCase: false, multiLine: false, dotAll: false, ungreedy: false };
 
 const flagNames: Readonly<Record<string, keyof Flags>> = {
@@ -108,9 +111,23 @@ class PatternParser {
         this.#parseBackslash();
         return;
       default:
-        this.#pushLiteral(reader.next());
+        this.#parseText();
         return;
     }
+  }
+
+  /** Reads a row of plain characters, the last one apart if a repetition follows it. */
+  #parseText(): void {
+    const reader = this.#reader;
+    const text = reader.match(plainText);
+    if (text.length < 2 || this.#flags.foldCase) {
+      // Other characters are literals where they stand alone: "]", "}".
+      for (const character of text === "" ? reader.nextText() : text) this.#pushLiteral(character.codePointAt(0) ?? 0);
+      return;
+    }
+    const last = "*+?{".includes(reader.text.charAt(reader.position)) ? lastCodePoint(text) : "";
+    if (last.length < text.length) this.#push({ kind: "text", text: text.slice(0, text.length - last.length) });
+    if (last !== "") this.#pushLiteral(last.codePointAt(0) ?? 0);
   }
 
   #push(node: RegexNode): void {
@@ -289,6 +306,12 @@ class PatternParser {
     this.#measures.set(node, { height: height + 1, repeats: repeats * count });
     return node;
   }
+}
+
+/** The last code point of a text that is not empty. */
+function lastCodePoint(text: string): string {
+  const [pair] = /[\ud800-\udbff][\udc00-\udfff]$/.exec(text) ?? [];
+  return pair ?? text.slice(-1);
 }
 
 interface Counts {

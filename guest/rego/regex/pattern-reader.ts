@@ -37,6 +37,21 @@ export class PatternReader {
     return codePoint;
   }
 
+  /** The code point here as text, stepping over it; "" at the end. */
+  nextText(): string {
+    const start = this.position;
+    this.next();
+    return this.since(start);
+  }
+
+  /** What a sticky expression matches here, stepping over it; "" if it does not. */
+  match(expression: RegExp): string {
+    const start = this.position;
+    expression.lastIndex = start;
+    if (expression.test(this.text)) this.position = expression.lastIndex;
+    return this.since(start);
+  }
+
   /** The text from `start` to here. */
   since(start: number): string {
     return this.text.slice(start, this.position);

@@ -23,6 +23,8 @@ function measure(node: RegexNode): Size {
       return { cost: 0, ranges: 0 };
     case "literal":
       return { cost: 2, ranges: 1 };
+    case "text":
+      return { cost: 2 * node.text.length, ranges: node.text.length };
     case "class":
       return { cost: 1 + node.ranges.length, ranges: node.ranges.length };
     case "assertion":

@@ -14,6 +14,8 @@ export const Assertion = {
 export type RegexNode =
   | { readonly kind: "empty" }
   | { readonly kind: "literal"; readonly codePoint: number }
+  /** Literals in a row: one node, since most of most patterns is plain text. */
+  | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "class"; readonly ranges: Ranges }
   | { readonly kind: "assertion"; readonly assertion: number }
   | { readonly kind: "concat"; readonly parts: readonly RegexNode[] }

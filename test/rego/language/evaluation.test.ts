@@ -63,6 +63,24 @@ item_allowed(item) if { item.name == "big"; item.owner == input.owner }`);
     expect(attempts[0]).toMatchObject({ rule: path, file: "agent_policy", passed: 2, total: 3 });
   });
 
+  test("say once what a loop tried many times, and leave out what the literal was to give a value to", () => {
+    const looping = compile(
+      "allow if { some x in [1, 2, 3]; first := input.list[0]; name := named(input.name); name == x }\n" +
+        'named(name) := part if { parts := split(name, "="); part := parts[1] }',
+    );
+    const { attempts } = looping.explain({ path, input: { list: [1], name: "a" } });
+    expect(attempts.map(({ literal, values }) => [literal, values])).toEqual([
+      ["name := named(input.name)", [{ name: "input.name", value: '"a"' }]],
+      [
+        "part := parts[1]",
+        [
+          { name: "parts", value: '["a"]' },
+          { name: "parts[1]", value: "undefined" },
+        ],
+      ],
+    ]);
+  });
+
   test("of an allowed request are empty", () => {
     const allowed = request({ kind: "a", owner: "me" });
     expect(policy.evaluate(allowed)).toEqual({ kind: "value", value: true });
