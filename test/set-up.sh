@@ -1,13 +1,14 @@
 #!/bin/sh
 # Brings a fresh Debian 12 or 13 machine to the point where the demo, the tests and the benchmarks run: Debian packages that
 # are missing, then the npm packages of package-lock.json. Says what it does; does nothing when all is there.
+# Usage: set-up.sh [DEBIAN PACKAGE…]: further ones that only this use needs.
 set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'set-up: %s\n' "$*"; }
 stop() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
 
-needed='runc crun busybox-static iproute2 libatomic1 libstdc++6 ca-certificates'
+needed='runc crun busybox-static iproute2 libatomic1 libstdc++6 ca-certificates'" $*"
 missing=''
 for package in $needed; do
   dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
