@@ -2,12 +2,14 @@ import { deepFreeze } from "../core/deep-freeze.ts";
 import { describeFailure, GuestError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type {
+  CallableMethod,
   CallContext,
   Gate,
   GateDecision,
   Handler,
   Handlers,
   MethodDefinition,
+  MethodTable,
   ServiceDefinition,
 } from "./method.ts";
 import { type DecodeOptions, decodeMessage } from "./protobuf/decode.ts";
@@ -25,8 +27,8 @@ export interface MethodRegistryOptions {
   readonly unknownFields?: DecodeOptions["unknownFields"];
 }
 
-/** A method that can be called with the bytes of a request. */
-export interface RegisteredMethod {
+/** A method of a {@link MethodRegistry}. */
+export interface RegisteredMethod extends CallableMethod {
   readonly definition: MethodDefinition;
   /**
    * Does one call: decode, freeze, ask the gate, run the handler, encode, make the gate's tentative state final.
@@ -42,7 +44,7 @@ export interface RegisteredMethod {
  * The methods that a server offers. It is the only way from bytes to handlers, and it leads through the gate
  * (threat-model rows 8 and 9): every method of a service asks the gate, whether it is implemented or not.
  */
-export class MethodRegistry {
+export class MethodRegistry implements MethodTable {
   readonly #options: MethodRegistryOptions;
   readonly #services = new Map<string, ReadonlyMap<string, RegisteredMethod>>();
 

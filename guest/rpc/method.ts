@@ -51,6 +51,28 @@ export type Handlers<S extends ServiceDefinition> = {
     : never;
 };
 
+/** A method that can be called with the bytes of a request. */
+export interface CallableMethod {
+  /**
+   * @param payload the encoded request; not used any more when the promise is returned
+   * @returns the encoded response
+   * @throws GuestError whatever went wrong
+   */
+  invoke(payload: Uint8Array, context: CallContext): Promise<Uint8Array>;
+}
+
+/** Where the servers of a port look up what a peer asks for. */
+export interface MethodTable {
+  /** Every method, for servers that want to know them beforehand. */
+  readonly methods: readonly MethodDefinition[];
+  /**
+   * @param service full name
+   * @param method bare name
+   * @throws GuestError `unimplemented` when there is none
+   */
+  find(service: string, method: string): CallableMethod;
+}
+
 /** What a gate says of a request. */
 export type GateDecision<Response = unknown> =
   | {

@@ -6,20 +6,24 @@ import type { GrpcServer } from "./grpc/server.ts";
 import { defaultPortLimits, type PortLimits } from "./limits.ts";
 import { type ListenAddress, listen } from "./listen.ts";
 import { MemoryBudget } from "./memory-budget.ts";
-import type { MethodRegistry } from "./method-registry.ts";
+import type { MethodTable } from "./method.ts";
 import { type FirstProtocol, sniffProtocol } from "./sniff.ts";
-import { type ServerTls, serverTlsOptions } from "./tls.ts";
+import { bearsName, type ServerTls, serverTlsOptions } from "./tls.ts";
 import { TtrpcServerConnection } from "./ttrpc/server.ts";
 
 /** What a port is made of. */
 export interface PortOptions {
   /** All methods, registered before the port opens. */
-  readonly registry: MethodRegistry;
+  readonly registry: MethodTable;
   readonly listen: ListenAddress;
   /** Absent: no TLS. */
   readonly tls?: ServerTls | undefined;
   /** Whether connections without TLS are served. Default false: they are closed. */
   readonly plain?: boolean | undefined;
+  /** What a connection is told, as plain text, that would be closed without an answer. Default: nothing. */
+  readonly farewell?: string | undefined;
+  /** Called with the number of connections that are served, at each change: those with a client certificate, or plain ones. */
+  readonly onConnections?: ((count: number) => void) | undefined;
   readonly limits?: PortLimits | undefined;
   readonly log: Log;
   /** Closes the port and its connections with everything else. */
@@ -30,6 +34,14 @@ export interface PortOptions {
 export interface OpenPort {
   /** The number that was bound, for `port: 0`; 0 for unix sockets. */
   readonly port: number;
+  /**
+   * From now on handshakes go by this material; connections that are open stay. Handshakes that are under way are broken off: they
+   * would end by the old material.
+   *
+   * @throws GuestError `invalid-argument` when the material is wrong: that in force stays
+   * @throws TypeError when the port has no TLS
+   */
+  replaceTls(tls: ServerTls): void;
 }
 
 /**
@@ -38,42 +50,60 @@ export interface OpenPort {
  *
  * @throws GuestError `invalid-argument` when the TLS material is wrong, and the system's error when the address can't be
  *   bound
- * @throws TypeError when nobody could connect, for want of both `tls` and `plain`
+ * @throws TypeError when nobody would get an answer, for want of `tls`, `plain` and `farewell`
  */
 export async function servePort(options: PortOptions): Promise<OpenPort> {
-  if (options.tls === undefined && options.plain !== true) throw new TypeError("a port needs tls, plain or both");
+  if (options.tls === undefined && options.plain !== true && options.farewell === undefined) {
+    throw new TypeError("a port needs tls, plain or both");
+  }
   const port = new Port(options);
   const number = await port.open(options.listen);
   options.scope.add("port", () => port.close());
-  return { port: number };
+  return { port: number, replaceTls: (tls) => port.replaceTls(tls) };
 }
 
-/** How long clients may take to read their last answers when the port closes. */
+/** How long clients may take to read their last answers when the port, or their connection, closes. */
 const closeGraceMs = 1000;
 
 class Port {
   readonly #limits: PortLimits;
-  readonly #registry: MethodRegistry;
+  readonly #registry: MethodTable;
   readonly #plain: boolean;
+  readonly #farewell: string | undefined;
+  readonly #onConnections: (count: number) => void;
   readonly #log: Log;
   readonly #listener: Server;
   readonly #tls: TlsServer | undefined;
+  #clientName: string | undefined;
   readonly #memory: MemoryBudget;
   /** Connections as they were accepted, and those of them that have neither spoken nor, with TLS, finished their handshake. */
   readonly #sockets = new Set<Socket>();
   readonly #unproven = new Set<Socket>();
+  readonly #served = new Set<Socket>();
   /** Those within a TLS handshake by the name of their peer, since tls.Server does not tell which of them became which. */
   readonly #handshakes = new Map<string, Socket>();
   readonly #ttrpcConnections = new Set<TtrpcServerConnection>();
   #grpc: Promise<GrpcServer> | undefined;
   #lastConnection = 0;
 
-  constructor({ limits = defaultPortLimits, registry, tls, plain = false, log }: PortOptions) {
+  constructor(options: PortOptions) {
+    const {
+      limits = defaultPortLimits,
+      registry,
+      tls,
+      plain = false,
+      farewell,
+      onConnections = () => {},
+      log,
+    } = options;
     this.#limits = limits;
     this.#registry = registry;
     this.#plain = plain;
+    this.#farewell = farewell;
+    this.#onConnections = onConnections;
     this.#log = log;
     this.#memory = new MemoryBudget(limits.maxRequestBytes);
+    this.#clientName = tls?.clientName;
     this.#tls = tls === undefined ? undefined : this.#createTls(tls);
     this.#listener = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
   }
@@ -83,6 +113,13 @@ class Port {
     const number = await listen(this.#listener, address);
     this.#listener.on("error", (error) => this.#log.error("listener failed", { error }));
     return number;
+  }
+
+  replaceTls(tls: ServerTls): void {
+    if (this.#tls === undefined) throw new TypeError("a port without TLS has no TLS material");
+    this.#tls.setSecureContext(serverTlsOptions(tls));
+    this.#clientName = tls.clientName;
+    for (const socket of this.#handshakes.values()) if (this.#unproven.has(socket)) socket.destroy();
   }
 
   async close(): Promise<void> {
@@ -129,7 +166,18 @@ class Port {
     const accepted = this.#handshakes.get(peerOf(socket));
     if (accepted !== undefined) this.#unproven.delete(accepted);
     socket.on("error", (error) => this.#log.debug("connection failed", { error }));
+    if (!this.#isExpected(socket)) {
+      this.#log.warn("connection closed", { reason: "the client's certificate does not bear the expected name" });
+      socket.destroy();
+      return;
+    }
+    this.#countServed(socket);
     this.#identify(socket, "decrypted");
+  }
+
+  #isExpected(socket: TLSSocket): boolean {
+    const certificate = socket.getPeerX509Certificate();
+    return this.#clientName === undefined || (certificate !== undefined && bearsName(certificate, this.#clientName));
   }
 
   /** @returns whether there was a connection to drop; the oldest goes */
@@ -161,12 +209,35 @@ class Port {
     }
     this.#unproven.delete(socket);
     const readable = state === "decrypted" || this.#plain;
-    if (protocol === "ttrpc" && readable) this.#serveTtrpc(socket);
-    else if (protocol === "http2" && readable) await this.#serveGrpc(socket);
-    else {
+    if (!readable || (protocol !== "ttrpc" && protocol !== "http2")) {
       this.#log.debug("connection closed", { reason: "nothing said that is served here", protocol });
-      socket.destroy();
+      this.#dismiss(socket);
+      return;
     }
+    if (state === "accepted") this.#countServed(socket);
+    if (protocol === "ttrpc") this.#serveTtrpc(socket);
+    else await this.#serveGrpc(socket);
+  }
+
+  /** What the peer still sends is read and dropped: unread bytes would make the kernel take the farewell back. */
+  #dismiss(socket: Socket): void {
+    if (this.#farewell === undefined) {
+      socket.destroy();
+      return;
+    }
+    const impatience = setTimeout(() => socket.destroy(), closeGraceMs);
+    socket.on("close", () => clearTimeout(impatience));
+    socket.end(this.#farewell).resume();
+  }
+
+  #countServed(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#served.add(socket);
+    this.#onConnections(this.#served.size);
+    socket.on("close", () => {
+      this.#served.delete(socket);
+      this.#onConnections(this.#served.size);
+    });
   }
 
   /** grpc-js is loaded with the first such connection: it costs 90 ms and 18 MB, and shims speak ttRPC. */

@@ -1,5 +1,5 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { TlsOptions } from "node:tls";
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createSecureContext, type TlsOptions } from "node:tls";
 import { GuestError } from "../core/errors.ts";
 
 /** How a port proves who it is and whom it lets in. All of it is PEM text. */
@@ -10,6 +10,8 @@ export interface ServerTls {
   readonly ca?: string | undefined;
   /** Default true. False lets everybody in; the policy alone then decides. */
   readonly requireClientCertificate?: boolean | undefined;
+  /** What a client's certificate must bear besides: see {@link bearsName}. */
+  readonly clientName?: string | undefined;
   /** Default `VersionTLS12`; names as the reference's configuration has them (spec/forwarder.md 3). */
   readonly minVersion?: string | undefined;
   /** IANA names; only for TLS 1.2. Default: Node's list. */
@@ -44,14 +46,17 @@ const tls13Suites = ["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "
  * @throws GuestError `invalid-argument` that says what is wrong with the certificates, the version or the suites
  */
 export function serverTlsOptions(tls: ServerTls): TlsOptions {
-  const { ca, requireClientCertificate = true } = tls;
+  const { ca, requireClientCertificate = true, clientName } = tls;
   const certificate = parseCertificate(tls.cert, "certificate");
   const key = parseKey(tls.key);
   if (!certificate.checkPrivateKey(key)) throw invalid("the TLS key does not belong to the certificate");
   if (requireClientCertificate && !ca?.trim()) {
     throw invalid("TLS needs the authority of the clients, or the explicit word that they need no certificate");
   }
-  return {
+  if (clientName !== undefined && !requireClientCertificate) {
+    throw invalid("clients need no certificate, so none can bear a name");
+  }
+  const options: TlsOptions = {
     cert: tls.cert,
     key: tls.key,
     minVersion: parseMinVersion(tls.minVersion),
@@ -61,10 +66,39 @@ export function serverTlsOptions(tls: ServerTls): TlsOptions {
     requestCert: requireClientCertificate,
     rejectUnauthorized: requireClientCertificate,
     ALPNProtocols: ["h2"],
+    // No resumption: it would let a client in by what an earlier handshake had proved, after its authority has been replaced.
+    secureOptions: constants.SSL_OP_NO_TICKET,
   };
+  requireUsable(options);
+  return options;
 }
 
-function parseAuthorities(pem: string): string[] {
+/** OpenSSL's own word on all of it, such as on the further certificates of a chain. */
+function requireUsable(options: TlsOptions): void {
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    throw new GuestError("invalid-argument", "the TLS material can't be used", { cause });
+  }
+}
+
+/**
+ * Whether a client's certificate bears a name: as one of its DNS names (no wildcards), or as the common name or the organisation
+ * of its subject (cloud-api-adaptor's own has nothing but an organisation, spec/forwarder.md 4.2). Who signed it is checked
+ * elsewhere.
+ */
+export function bearsName(certificate: X509Certificate, name: string): boolean {
+  if (certificate.checkHost(name, { subject: "never", wildcards: false }) !== undefined) return true;
+  const { CN, O } = certificate.toLegacyObject().subject;
+  return [CN, O].flat().includes(name);
+}
+
+/**
+ * The certificates of a bundle, PEM each; what stands between them is skipped.
+ *
+ * @throws GuestError `invalid-argument` when there is none, or a broken one
+ */
+export function parseAuthorities(pem: string): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw invalid("the authority of the clients holds no PEM certificate");
   return blocks.map((block) => {

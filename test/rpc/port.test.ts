@@ -138,6 +138,19 @@ describe("threat 1: who may connect", () => {
     expect(gate.decide).not.toHaveBeenCalled();
   });
 
+  test.each(["ttrpc", "grpc"] as const)("threat 2: by name, when one is expected, %s", async (protocol) => {
+    const gate = { decide: vi.fn() };
+    await using strict = await openTestPort({ tls: { ...identities.server, clientName: "another-worker" }, gate });
+    const call = async (port: TestPort): Promise<unknown> => {
+      const client = await port.connect(protocol, { tls: identities.client });
+      return client.call(Check, {}, { timeoutMs: 5000 });
+    };
+    await expect(call(strict)).rejects.toMatchObject({ code: "unavailable" });
+    expect(gate.decide).not.toHaveBeenCalled();
+    await using port = await openTestPort({ tls: { ...identities.server, clientName: "cloud-api-adaptor" } });
+    expect(await call(port)).toEqual(serving);
+  });
+
   test("TLS 1.1 is refused", async () => {
     await using port = await openTestPort({ tls: identities.server });
     const { ca, cert, key } = identities.client;
@@ -222,7 +235,9 @@ test.each(["ttrpc", "grpc"] as const)("%s is served on a unix socket", async (pr
   scope.add("folder", () => rmSync(folder, { recursive: true }));
   const registry = new MethodRegistry({ gate: localGate, log: silentLog });
   registry.add(Health, { Check: () => ({ status: 1 }) });
-  expect(await servePort({ registry, listen: { path }, plain: true, log: silentLog, scope })).toEqual({ port: 0 });
+  expect(await servePort({ registry, listen: { path }, plain: true, log: silentLog, scope })).toMatchObject({
+    port: 0,
+  });
   const client = await (protocol === "ttrpc" ? connectTtrpc : connectGrpc)({ path });
   expect(await client.call(Check, {})).toEqual(serving);
   await client.close();

@@ -6,10 +6,10 @@ import { AgentService } from "../../guest/rpc/messages/agent.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { Gate, Handlers, RpcClient } from "../../guest/rpc/method.ts";
 import { MethodRegistry } from "../../guest/rpc/method-registry.ts";
-import { type PortOptions, servePort } from "../../guest/rpc/port.ts";
+import { type OpenPort, type PortOptions, servePort } from "../../guest/rpc/port.ts";
 
 /** What a test wants of its port. */
-export interface TestPortOptions extends Pick<PortOptions, "tls" | "plain" | "limits"> {
+export interface TestPortOptions extends Pick<PortOptions, "tls" | "plain" | "limits" | "onConnections"> {
   readonly handlers?: Handlers<typeof AgentService>;
   readonly gate?: Gate;
 }
@@ -18,6 +18,7 @@ export interface TestPortOptions extends Pick<PortOptions, "tls" | "plain" | "li
 export interface TestPort extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   connect(protocol: "ttrpc" | "grpc", options?: ConnectOptions): Promise<RpcClient>;
+  readonly replaceTls: OpenPort["replaceTls"];
 }
 
 /** Opens a port; disposing of it closes the port and every client that it made. */
@@ -28,10 +29,11 @@ export async function openTestPort(options: TestPortOptions = {}): Promise<TestP
   registry.add(Health, { Check: () => ({ status: 1 }) });
   registry.add(AgentService, handlers);
   const listen = { host: "127.0.0.1", port: 0 };
-  const { port } = await servePort({ registry, listen, plain, log: silentLog, scope, ...rest });
+  const { port, replaceTls } = await servePort({ registry, listen, plain, log: silentLog, scope, ...rest });
   const address = { host: "127.0.0.1", port };
   return {
     address,
+    replaceTls,
     async connect(protocol, connectOptions = {}) {
       const client = await (protocol === "ttrpc" ? connectTtrpc : connectGrpc)(address, connectOptions);
       scope.add("client", () => client.close());

@@ -1,5 +1,7 @@
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { serverTlsOptions } from "../../guest/rpc/tls.ts";
+import { bearsName, serverTlsOptions } from "../../guest/rpc/tls.ts";
+import { type CertificateOptions, createCertificate } from "../attest/certificates.ts";
 import { createIdentities } from "./identities.ts";
 
 const { server, stranger } = createIdentities();
@@ -55,4 +57,35 @@ test("IANA names become OpenSSL's, and TLS 1.3 stays possible", () => {
 test("every certificate of a bundle is an authority", () => {
   const { ca } = serverTlsOptions({ ...server, ca: `comment\n${stranger.cert}\n${server.cert}` });
   expect(ca).toHaveLength(2);
+});
+
+describe("threat 2: the name that a client's certificate has to bear", () => {
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const certificate = (names: Partial<CertificateOptions>): X509Certificate =>
+    new X509Certificate(createCertificate({ commonName: "someone", ...keys, ...names }));
+
+  test.each<[string, Partial<CertificateOptions>]>([
+    ["its common name", { commonName: "worker-1.example" }],
+    ["its organisation", { organization: "worker-1.example" }],
+    ["one of its DNS names", { alternativeNames: ["10.0.0.1", "other", "worker-1.example"] }],
+    ["a DNS name in other case", { alternativeNames: ["WORKER-1.example"] }],
+  ])("is %s", (_what, names) => {
+    expect(bearsName(certificate(names), "worker-1.example")).toBe(true);
+  });
+
+  test.each<[string, Partial<CertificateOptions>]>([
+    ["another's", { commonName: "worker-2.example", alternativeNames: ["worker-2.example"] }],
+    ["a wildcard", { alternativeNames: ["*.example"] }],
+    ["a part of it", { commonName: "worker-1", organization: "example", alternativeNames: ["worker-1"] }],
+    ["more than it", { alternativeNames: ["a.worker-1.example"], commonName: "worker-1.example.org" }],
+    ["several in one", { commonName: "x\nCN=worker-1.example" }],
+    ["a DNS name that looks like a list", { alternativeNames: ["x, DNS:worker-1.example"] }],
+  ])("is not %s", (_what, names) => {
+    expect(bearsName(certificate(names), "worker-1.example")).toBe(false);
+  });
+
+  test("has no meaning where clients need no certificate", () => {
+    const open = { ...server, requireClientCertificate: false, clientName: "worker" };
+    expect(() => serverTlsOptions(open)).toThrow("none can bear a name");
+  });
 });

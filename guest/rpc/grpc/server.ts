@@ -3,7 +3,7 @@ import { TLSSocket } from "node:tls";
 import { type ConnectionInjector, type handleUnaryCall, type Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
 import { GuestError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { MethodRegistry, RegisteredMethod } from "../method-registry.ts";
+import type { CallableMethod, MethodTable } from "../method.ts";
 import { RunningCall } from "../running-call.ts";
 import { statusOf } from "../status.ts";
 import { maxConcurrentStreams, maxMessageLength, maxSessionMegabytes, maxStatusMessageLength } from "./limits.ts";
@@ -11,7 +11,7 @@ import { maxConcurrentStreams, maxMessageLength, maxSessionMegabytes, maxStatusM
 /** What a gRPC server is made of. */
 export interface GrpcServerOptions {
   /** Methods that are added later are not served. */
-  readonly registry: MethodRegistry;
+  readonly registry: MethodTable;
   readonly log: Log;
 }
 
@@ -67,7 +67,7 @@ export class GrpcServer {
     this.#server.forceShutdown();
   }
 
-  #handlerOf(method: RegisteredMethod): handleUnaryCall<Buffer, Buffer> {
+  #handlerOf(method: CallableMethod): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
       const connection = this.#connections.get(call.getPeer()) ?? 0;
       const running = new RunningCall({

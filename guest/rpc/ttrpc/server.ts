@@ -3,8 +3,7 @@ import { GuestError, messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { MemoryBudget } from "../memory-budget.ts";
 import { type KeyValue, Request, Response } from "../messages/ttrpc.ts";
-import type { MessageInit } from "../method.ts";
-import type { MethodRegistry } from "../method-registry.ts";
+import type { MessageInit, MethodTable } from "../method.ts";
 import { decodeMessage } from "../protobuf/decode.ts";
 import { encodeMessage } from "../protobuf/encode.ts";
 import { RunningCall } from "../running-call.ts";
@@ -23,7 +22,7 @@ import { freeShareBytes, maxFrameLength, type TtrpcLimits } from "./limits.ts";
 
 /** What a ttRPC connection is served with. */
 export interface TtrpcServerOptions {
-  readonly registry: MethodRegistry;
+  readonly registry: MethodTable;
   readonly limits: TtrpcLimits;
   /** Shared by the connections of a port. */
   readonly memory: MemoryBudget;
