@@ -4,6 +4,7 @@ import { decodeBase64 } from "./base64.ts";
 import { type DigestAlgorithm, digestAlgorithms, digestOf, isDigestAlgorithm } from "./digest.ts";
 import { InitdataError } from "./initdata-error.ts";
 import { maxDocumentBytes, maxEntries, maxEntryBytes } from "./limits.ts";
+import { checkMeasuredSettings } from "./measured-settings.ts";
 
 /** The only version there is. */
 export const initdataVersion = "0.1.0";
@@ -29,6 +30,8 @@ export interface Initdata {
   readonly attestationAgent: ConfigurationEntry | undefined;
   /** `cdh.toml`: the data hub's configuration. */
   readonly dataHub: ConfigurationEntry | undefined;
+  /** `podkeep.toml`, checked: what the pod's owner sets of the image's own configuration. */
+  readonly settings: ConfigurationEntry | undefined;
   /** `policy.rego` or `policy.wasm`. */
   readonly policy: PolicyEntry | undefined;
   /** Bytes of each entry that is used, by name, in the document's order. */
@@ -40,7 +43,7 @@ export interface Initdata {
 }
 
 /** Entry names and where they are used. They are compared as they are, never joined to a path (threat model row 88). */
-const knownEntries = ["aa.toml", "cdh.toml", "policy.rego", "policy.wasm"] as const;
+const knownEntries = ["aa.toml", "cdh.toml", "podkeep.toml", "policy.rego", "policy.wasm"] as const;
 type EntryName = (typeof knownEntries)[number];
 
 /**
@@ -65,6 +68,7 @@ export function parseInitdata(document: Uint8Array): Initdata {
     digest: digestOf(algorithm, document),
     attestationAgent: configurationEntry(entries, "aa.toml"),
     dataHub: configurationEntry(entries, "cdh.toml"),
+    settings: settingsEntry(entries),
     policy: policyEntry(entries),
     sizes: new Map(known.map(([name, text]) => [name, Buffer.byteLength(text)])),
     skipped: [...entries.keys()].filter((name) => !isKnownEntry(name)),
@@ -109,6 +113,17 @@ function configurationEntry(entries: ReadonlyMap<string, string>, name: EntryNam
     return { text, table: parseToml(text) };
   } catch (cause) {
     throw new InitdataError(entryKey(name), messageOf(cause), cause);
+  }
+}
+
+function settingsEntry(entries: ReadonlyMap<string, string>): ConfigurationEntry | undefined {
+  const entry = configurationEntry(entries, "podkeep.toml");
+  if (entry === undefined) return undefined;
+  try {
+    checkMeasuredSettings(entry.table);
+    return entry;
+  } catch (cause) {
+    throw new InitdataError(entryKey("podkeep.toml"), messageOf(cause), cause);
   }
 }
 

@@ -1,5 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments, visit } from "yaml";
-import { messageOf } from "../../core/errors.ts";
+import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments, visit, YAMLError } from "yaml";
 import { maxFiles, maxUserDataBytes } from "./limits.ts";
 import { UserDataError } from "./user-data-error.ts";
 
@@ -21,6 +20,7 @@ export function parseCloudConfig(text: string): readonly RequestedFile[] {
   if (text.length > maxUserDataBytes) throw new UserDataError(`longer than ${maxUserDataBytes} bytes`);
   const root = parseYaml(text);
   if (isNothing(root)) return [];
+  if (!isMap(root)) throw new UserDataError("no cloud-config: the document is not a mapping");
   const members = membersOf(root, "the document", ["write_files"]);
   const list = members.get("write_files");
   if (isNothing(list)) return [];
@@ -46,9 +46,16 @@ function parseYaml(text: string): unknown {
     return document?.contents ?? null;
   } catch (cause) {
     if (cause instanceof UserDataError) throw cause;
-    // A parser that has run out of stack has met a text that nests too deep.
-    throw new UserDataError(cause instanceof RangeError ? "nested too deep" : firstLine(messageOf(cause)), cause);
+    throw new UserDataError(describeFault(cause));
   }
+}
+
+/** By its line and the parser's code: the parser's message quotes the text, which holds keys and passwords (threat model row 74). */
+function describeFault(fault: unknown): string {
+  // A parser that has run out of stack has met a text that nests too deep.
+  if (fault instanceof RangeError) return "nested too deep";
+  if (!(fault instanceof YAMLError)) return "no valid YAML";
+  return `no valid YAML at line ${fault.linePos?.[0].line ?? "?"} (${fault.code})`;
 }
 
 function refuseIndirection(node: Node): void {
@@ -89,8 +96,4 @@ function textOf(node: unknown, place: string): string {
   if (isNothing(node)) return "";
   if (isScalar(node) && typeof node.value === "string") return node.value;
   throw new UserDataError(`${place} is not text`);
-}
-
-function firstLine(text: string): string {
-  return text.split("\n")[0] ?? "";
 }

@@ -14,6 +14,9 @@ export const maxFiles = 32;
 export const requestTimeoutMs = 10_000;
 export const tokenTimeoutMs = 5_000;
 
+/** How long it may take until operators are told that it takes long. */
+export const lateMs = 30_000;
+
 /** Waiting between attempts grows from the first to the last. */
 export const firstDelayMs = 1_000;
 export const lastDelayMs = 5_000;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { describeFailure } from "../../../guest/core/errors.ts";
 import { decodeAnnotation } from "../../../guest/initdata/encodings.ts";
 import { parseCloudConfig } from "../../../guest/initdata/user-data/cloud-config.ts";
 import { sortDelivered } from "../../../guest/initdata/user-data/delivered-files.ts";
@@ -61,11 +62,11 @@ describe("parseCloudConfig", () => {
     ["permissions", entry("permissions: '0777'"), 'write_files entry 1 has the key "permissions"'],
     ["an encoding", entry("encoding: gz+b64"), 'has the key "encoding"'],
     ["__proto__", entry("__proto__: {}"), 'has the key "__proto__"'],
-    ["a duplicate key", entry("path: /y"), "Map keys must be unique"],
-    ["a duplicate list", "write_files: []\nwrite_files: []\n", "Map keys must be unique"],
+    ["a duplicate key", entry("path: /y"), "no valid YAML at line 3 (DUPLICATE_KEY)"],
+    ["a duplicate list", "write_files: []\nwrite_files: []\n", "no valid YAML at line 2 (DUPLICATE_KEY)"],
     ["no list", "write_files: x\n", "write_files is not a list"],
     ["a list of text", "write_files: [x]\n", "write_files entry 1 is not a mapping"],
-    ["a list at the top", "- a\n", "the document is not a mapping"],
+    ["a list at the top", "- a\n", "no cloud-config: the document is not a mapping"],
     ["no path", "write_files: [{content: a}]\n", "write_files entry 1: path is missing"],
     ["content that is a list", entry("content: [a]"), "write_files entry 1: content is not text"],
     ["a second document", `${generated}---\n${generated}`, "more than one YAML document"],
@@ -73,13 +74,31 @@ describe("parseCloudConfig", () => {
     ["an alias", "write_files:\n  - &a {path: /x}\n  - *a\n", "anchors and aliases are not allowed"],
     ["a merge key", "write_files:\n  - <<: {path: /x}\n", 'has the key "<<"'],
     ["a tag", entry("content: !!binary AAAA"), "tags are not allowed"],
-    ["a tag of its own", entry("content: !include /etc/passwd"), "Unresolved tag"],
+    ["a tag of its own", entry("content: !include /etc/passwd"), "no valid YAML at line 3 (TAG_RESOLVE_FAILED)"],
     ["33 entries", `write_files:\n${"  - path: /x\n".repeat(33)}`, "more than 32 entries"],
     ["broken YAML", "write_files: [", "user data: "],
     ["a tab as indent", "write_files:\n\t- path: /x\n", "user data: "],
     ["binary", "\u0000\u0001", "user data: "],
   ])("threat 90: %s is refused", (_name, text, problem) => {
     expect(() => parseCloudConfig(text)).toThrow(problem);
+  });
+
+  test.each([
+    ["an unclosed quote", 'write_files:\n  - path: "/x\n    content: SECRET\n'],
+    ["a lost indent", "write_files:\n  - path: /x\n    content: |\n      a\nSECRET\n"],
+    ["text after a quote", "write_files:\n  - path: '/x' SECRET\n"],
+    ["a stray bracket", "write_files: [{path: /x, content: SECRET}}\n"],
+    ["an unknown anchor", "write_files:\n  - path: *SECRET\n"],
+    ["an unknown tag", "write_files:\n  - path: !SECRET x\n"],
+  ])("threat 74: a fault in the text is named by its line, and nothing of the text is quoted: %s", (_name, text) => {
+    let failure = "";
+    try {
+      parseCloudConfig(text);
+    } catch (error) {
+      failure = describeFailure(error);
+    }
+    expect(failure).toMatch(/^user data: (no valid YAML at line \d+|anchors and aliases)/);
+    expect(failure).not.toContain("SECRET");
   });
 
   test("threat 90: bombs of aliases, depth and size are refused", () => {
