@@ -28,3 +28,6 @@ export {
 export { parseWrappedLayerKey, unwrapLayerKey } from "./data-hub/key-provider.ts";
 export { createResourceProvider } from "./data-hub/resources.ts";
 export { createReconnectingClient } from "./reconnecting-client.ts";
+export { mountScratchSpace } from "./scratch-space/scratch-space.ts";
+export { createSecureMounts, type SecureMountParts, type SecureMounts } from "./secure-mount/secure-mount.ts";
+export { systemStorageTools } from "./secure-mount/storage-tools.ts";

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { DeviceTree } from "./data-disks/disk-status.ts";
 
 /** Where the guest keeps things. Shims know the base directory and what is below it (spec/agent-rpc.md 8.1, 11.1). */
 export interface GuestPaths {
@@ -10,8 +11,12 @@ export interface GuestPaths {
   readonly uploads: string;
   /** tmpfs volumes, shared memory and other storages of the sandbox. */
   readonly sandboxStorage: string;
-  /** Volumes of the cloud that the forwarder mounts. */
+  /** Encrypted volumes of the cloud are mounted here, each in a directory of its name. */
   readonly cloudVolumes: string;
+  /** Where a CSI driver that runs in the guest publishes volumes, as a kubelet names it: `<pod>/volumes/kubernetes.io~csi/…`. */
+  readonly kubeletPods: string;
+  /** Where data disks are looked for. */
+  readonly devices: DeviceTree;
   /** The sandbox's persistent ipc and uts namespaces. */
   readonly namespaces: string;
   /** The OCI runtime's own records of containers (its option `--root`). */
@@ -30,6 +35,8 @@ export interface GuestPaths {
 export interface GuestPathOptions {
   readonly base?: string | undefined;
   readonly cloudVolumes?: string | undefined;
+  readonly kubeletPods?: string | undefined;
+  readonly devices?: DeviceTree | undefined;
   readonly namespaces?: string | undefined;
   readonly runtimeState?: string | undefined;
   readonly consoleSockets?: string | undefined;
@@ -48,6 +55,8 @@ export function createGuestPaths(options: GuestPathOptions): GuestPaths {
     uploads: posix.join(base, "shared/uploads"),
     sandboxStorage: posix.join(base, "sandbox"),
     cloudVolumes: options.cloudVolumes ?? "/run/cloud-volumes",
+    kubeletPods: options.kubeletPods ?? "/var/lib/kubelet/pods",
+    devices: options.devices ?? { sys: "/sys", dev: "/dev" },
     namespaces: options.namespaces ?? "/run/sandbox-ns",
     runtimeState: options.runtimeState ?? "/run/podkeep/containers",
     consoleSockets: options.consoleSockets ?? "/run/podkeep/consoles",

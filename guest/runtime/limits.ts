@@ -33,3 +33,6 @@ export const maxPauseFileBytes = 32 * 1024 * 1024;
 
 /** How long a killed process may take to be gone, in milliseconds. */
 export const killTimeoutMs = 10_000;
+
+/** How often a data disk is looked for, in milliseconds. */
+export const dataDiskPollMs = 250;

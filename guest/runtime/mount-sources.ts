@@ -27,18 +27,20 @@ export class MountSources {
 
   /**
    * @param mounts checked mounts, see `convertMounts`
+   * @param openSource opens the source of a bind mount (O_PATH) where a container may have it from, such as {@link openBindSource}
    * @returns the mounts as the OCI runtime is to make them, and their keeper
-   * @throws GuestError `permission-denied` for a source outside the allowed directories; nothing stays mounted then
+   * @throws what `openSource` throws; nothing stays mounted then
    */
   static hold(
     mounts: readonly ContainerMount[],
     paths: GuestPaths,
     containerId: string,
+    openSource: (source: string) => number,
   ): { readonly mounts: OciMount[]; readonly sources: MountSources } {
     const sources = new MountSources(paths, containerId);
     try {
       const held = mounts.map(({ kind, mount }) =>
-        kind === "virtual" ? mount : { ...mount, source: sources.#hold(mount.source) },
+        kind === "virtual" ? mount : { ...mount, source: sources.#hold(openSource(mount.source)) },
       );
       return { mounts: held, sources };
     } catch (error) {
@@ -52,8 +54,8 @@ export class MountSources {
     for (const place of this.#places.splice(0)) unmount(place, { lazy: true });
   }
 
-  #hold(source: string): string {
-    const fd = openVolume(source, this.#paths, openOrMake);
+  /** Closes the descriptor. */
+  #hold(fd: number): string {
     try {
       const place = this.#makePlace(fd);
       bindMount(descriptorPath(fd), place, { recursive: true });
@@ -77,9 +79,16 @@ export class MountSources {
 }
 
 /**
- * A missing directory is made, as the forwarder of the reference does (spec/forwarder.md 5.1, step 4), but only below the allowed
- * directories and after the policy's word.
+ * Opens the source of a bind mount in one of the directories that hosts may name. A missing directory is made, as the forwarder of the
+ * reference does (spec/forwarder.md 5.1, step 4), but only below these directories and after the policy's word.
+ *
+ * @returns a descriptor (O_PATH)
+ * @throws GuestError `permission-denied` for a path that is elsewhere or leads through a link
  */
+export function openBindSource(source: string, paths: GuestPaths): number {
+  return openVolume(source, paths, openOrMake);
+}
+
 function openOrMake(root: Directory, path: string): number {
   try {
     return root.openPath(path);

@@ -76,6 +76,17 @@ export function makeDirectories(directory: string, mode = 0o755): void {
   asSystemCall(() => fs.mkdirSync(directory, { recursive: true, mode }));
 }
 
+/**
+ * What changes when a file is written or replaced by another: for looking whether it is worth reading again.
+ *
+ * @returns undefined when there is no such file
+ * @throws SystemError
+ */
+export function fileVersion(file: string): string | undefined {
+  const status = asSystemCall(() => fs.statSync(file, { bigint: true, throwIfNoEntry: false }));
+  return status && [status.dev, status.ino, status.size, status.mtimeNs, status.ctimeNs].join(":");
+}
+
 /** Names in a directory, unordered. @throws SystemError */
 export function listDirectory(directory: string): string[] {
   return asSystemCall(() => fs.readdirSync(directory));

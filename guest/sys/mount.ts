@@ -1,7 +1,7 @@
 import { GuestError } from "../core/errors.ts";
 import { readFileBounded } from "./file.ts";
 import { libc, linux } from "./libc.ts";
-import { maxMountDataBytes, maxMountTableBytes } from "./limits.ts";
+import { maxKernelFileBytes, maxMountDataBytes, maxMountTableBytes } from "./limits.ts";
 import { cString, lastError } from "./system-error.ts";
 
 /** Flags of mount(2). */
@@ -232,6 +232,13 @@ export function parseMountTable(text: string): MountEntry[] {
 /** True when something is mounted exactly there. The path is compared as text: no links, no `..`, no slash at the end. */
 export function isMountPoint(path: string, table: readonly MountEntry[] = readMountTable()): boolean {
   return table.some((entry) => entry.mountPoint === path);
+}
+
+/** The mount that an open file or directory (O_PATH counts) is in; undefined when the table doesn't have it. */
+export function mountOf(fd: number, table: readonly MountEntry[] = readMountTable()): MountEntry | undefined {
+  const information = readFileBounded(`/proc/self/fdinfo/${fd}`, maxKernelFileBytes).toString();
+  const id = /^mnt_id:\s*(\d+)$/m.exec(information)?.[1];
+  return table.find((entry) => String(entry.id) === id);
 }
 
 /** The kernel writes space, tab, newline, backslash and `#` as three octal digits. */

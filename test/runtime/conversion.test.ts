@@ -216,6 +216,10 @@ describe("the OCI configuration of a request", () => {
     expect(convertExecProcess(process({ Capabilities: {} }), container).capabilities?.bounding).toEqual([]);
   });
 
+  test("V5: a process for which no OOM score is asked has none, rather than the agent's, which the kernel spares", () => {
+    expect(convertProcess(process({ OOMScoreAdj: 0n })).oomScoreAdj).toBe(0);
+  });
+
   test("an emptyDir's mount of type local is a bind", () => {
     const mount = { destination: "/data/", source: "/run/x", type: "local", options: ["rbind", "rw"] };
     const [converted] = convertMounts(spec({ Mounts: [mount] }).Mounts);

@@ -23,8 +23,13 @@ export type UnwrapLayerKey = (packet: Uint8Array, signal: AbortSignal) => Promis
 export function createLayerDecryptor(unwrap: UnwrapLayerKey): LayerDecryptor {
   return async (layer, signal) => {
     const open = parsePublicOptions(layer);
-    const secret = parsePrivateOptions(await unwrapFirst(open.packets, unwrap, signal));
-    return (source) => decrypt(source, open, secret);
+    const options = await unwrapFirst(open.packets, unwrap, signal);
+    try {
+      const secret = parsePrivateOptions(options);
+      return (source) => decrypt(source, open, secret);
+    } finally {
+      options.fill(0);
+    }
   };
 }
 

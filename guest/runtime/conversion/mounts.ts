@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { Mount } from "../../rpc/messages/oci.ts";
 import { maxListEntries, maxPathBytes } from "../limits.ts";
 import type { OciMount } from "../oci-spec.ts";
+import { limitMemory } from "../storage/memory-limit.ts";
 import { invalidSpec, refusedSpec } from "./spec-error.ts";
 
 /** A mount of a container: either one that the kernel fills, or a bind of something in the guest. */
@@ -98,7 +99,8 @@ function convertVirtual(mount: Mount, destination: string): ContainerMount {
     throw refusedSpec("mount destination is below /proc", { destination });
   }
   // The source of a virtual file system is only a label; ours says what it is.
-  const options = convertOptions(mount.options);
+  const converted = convertOptions(mount.options);
+  const options = mount.type === "tmpfs" ? limitMemory(converted) : converted;
   return { kind: "virtual", mount: { destination, type: mount.type, source: mount.type, options } };
 }
 

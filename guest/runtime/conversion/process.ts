@@ -83,7 +83,8 @@ function convertRlimit(limit: POSIXRlimit): OciRlimit {
   return { type: limit.Type, hard: limit.Hard, soft: limit.Soft };
 }
 
-function oomScoreOf(score: bigint): number | undefined {
+/** Always said: a process would inherit the agent's otherwise, and be spared by the kernel as the agent is. */
+function oomScoreOf(score: bigint): number {
   if (score < -1000n || score > 1000n) throw invalidSpec("OOMScoreAdj is not between -1000 and 1000");
-  return score === 0n ? undefined : Number(score);
+  return Number(score);
 }

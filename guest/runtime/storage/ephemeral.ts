@@ -3,6 +3,7 @@ import type { Storage } from "../../rpc/messages/agent.ts";
 import { mount, mountFlags, parseMountOptions } from "../../sys/mount.ts";
 import type { GuestPaths } from "../guest-paths.ts";
 import { reserveHugePages } from "./huge-pages.ts";
+import { limitMemory } from "./memory-limit.ts";
 import { MountPlace } from "./mount-place.ts";
 import type { StorageDriver } from "./storage-driver.ts";
 import { parseVolumeOptions, volumeMode } from "./storage-options.ts";
@@ -24,7 +25,9 @@ export function createEphemeralDriver(paths: GuestPaths): StorageDriver {
       const options = parseVolumeOptions(storage, optionsOf(storage));
       const place = new MountPlace(paths.base, storage.mount_point, [paths.sandboxStorage]);
       if (storage.fstype === "hugetlbfs") reserveHugePages(options.mountOptions);
-      const { flags, data } = parseMountOptions(options.mountOptions);
+      const { flags, data } = parseMountOptions(
+        storage.fstype === "tmpfs" ? limitMemory(options.mountOptions) : options.mountOptions,
+      );
       using root = place.mount((target) =>
         mount({
           source: storage.fstype,

@@ -1,0 +1,123 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { type BlockDevice, readFileRange } from "../../sys/block-device.ts";
+import { makeDirectories, removeFile, writeFileAtomically } from "../../sys/file.ts";
+import { totalMemoryBytes } from "../../sys/memory.ts";
+import { judgeHeader } from "./header-rules.ts";
+import { ephemeralKeyBytes, maxHeaderBytes } from "./limits.ts";
+import { readLuksHeader, rewriteLuksHeader } from "./luks-header.ts";
+import type { StorageTools } from "./storage-tools.ts";
+
+/** An opened LUKS2 device. */
+export interface Mapping {
+  /** Its node below /dev/mapper. */
+  readonly path: string;
+  /** Forgets the key. @throws GuestError when the device is in use */
+  close(): Promise<void>;
+}
+
+/** What opening a device needs. */
+export interface MappingParts {
+  readonly tools: Pick<StorageTools, "run">;
+  /** In memory, for root only: headers are kept here, detached, out of the host's reach. */
+  readonly headerDirectory: string;
+  readonly signal: AbortSignal;
+}
+
+/** How a device is opened. */
+export interface MappingOptions {
+  /** Below /dev/mapper: a plain name. */
+  readonly name: string;
+  /** dm-integrity below the encryption: a block that somebody has changed can't be read. */
+  readonly integrity: boolean;
+}
+
+/**
+ * Formats a device with a key that nobody keeps, and opens it. All of the device becomes data: the header stays in memory, and with
+ * the VM goes the last that could read the disk. The key has full entropy, so deriving it may be cheap (spec/secure-mount.md 3.6).
+ *
+ * @throws GuestError; nothing stays open then
+ */
+export async function openEphemeral(
+  device: BlockDevice,
+  options: MappingOptions,
+  parts: MappingParts,
+): Promise<Mapping> {
+  const key = randomBytes(ephemeralKeyBytes);
+  const header = newHeaderFile(parts);
+  try {
+    const format = [
+      "--batch-mode",
+      "luksFormat",
+      "--type",
+      "luks2",
+      "--cipher",
+      "aes-xts-plain64",
+      "--key-size",
+      "512",
+    ];
+    format.push("--sector-size", "4096", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000");
+    if (options.integrity) format.push("--integrity", "hmac-sha256", "--integrity-no-wipe");
+    format.push("--header", header, "--key-file", "-", "--", device.path);
+    await parts.tools.run("cryptsetup", format, { stdin: key, signal: parts.signal });
+    // Nothing has to survive a crash of the VM, so the journal that doubles each write serves nobody.
+    const flags = options.integrity ? ["--integrity-no-journal"] : [];
+    return await openWith(header, device, options.name, key, flags, parts);
+  } catch (error) {
+    removeFile(header);
+    throw error;
+  } finally {
+    key.fill(0);
+  }
+}
+
+/**
+ * Opens a device that was formatted elsewhere. Its header is read once, judged, and only the judged copy in memory is used: what the
+ * host changes on the disk from then on means nothing (threat model row 113).
+ *
+ * @param key its passphrase
+ * @throws GuestError `failed-precondition` for a header that is not accepted; nothing stays open then
+ */
+export async function openEncrypted(
+  device: BlockDevice,
+  options: MappingOptions,
+  key: Uint8Array,
+  parts: MappingParts,
+): Promise<Mapping> {
+  const bytes = readFileRange(device.path, 0, maxHeaderBytes);
+  const found = readLuksHeader(bytes);
+  const maxDerivationKib = totalMemoryBytes() / 2 / 1024;
+  const dataOffset = judgeHeader(found, { integrity: options.integrity, maxDerivationKib });
+  const header = newHeaderFile(parts);
+  try {
+    writeFileAtomically(header, rewriteLuksHeader(bytes, found, dataOffset), 0o600);
+    return await openWith(header, device, options.name, key, [], parts);
+  } catch (error) {
+    removeFile(header);
+    throw error;
+  }
+}
+
+async function openWith(
+  header: string,
+  device: BlockDevice,
+  name: string,
+  key: Uint8Array,
+  flags: readonly string[],
+  { tools, signal }: MappingParts,
+): Promise<Mapping> {
+  const open = ["--batch-mode", "open", "--type", "luks2", "--header", header, "--key-file", "-", ...flags];
+  await tools.run("cryptsetup", [...open, "--", device.path, name], { stdin: key, signal });
+  return {
+    path: `/dev/mapper/${name}`,
+    close: async () => {
+      await tools.run("cryptsetup", ["close", "--header", header, "--", name], {});
+      removeFile(header);
+    },
+  };
+}
+
+function newHeaderFile({ headerDirectory }: MappingParts): string {
+  makeDirectories(headerDirectory, 0o700);
+  return join(headerDirectory, `${randomUUID()}.header`);
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { Mutex } from "../../runtime/mutex.ts";
+import type { BlockDevice } from "../../sys/block-device.ts";
+import type { SecureMounter } from "../data-hub/data-hub.ts";
+import type { UnsealOptions } from "../sealed-secret/unseal.ts";
+import { makeExt4 } from "./ext4.ts";
+import { type Mapping, openEncrypted, openEphemeral } from "./mapping.ts";
+import { refuseToFormat } from "./signature.ts";
+import type { StorageTools } from "./storage-tools.ts";
+import { fetchVolumeKey } from "./volume-key.ts";
+import { type BlockVolume, parseBlockVolume } from "./volume-request.ts";
+import { type VolumeTarget, volumeTarget } from "./volume-target.ts";
+
+/** What SecureMount is made of. */
+export interface SecureMountParts {
+  readonly tools: StorageTools;
+  /** In memory, for root only. */
+  readonly headerDirectory: string;
+  /** Directories below which volumes may appear. */
+  readonly mountRoots: readonly string[];
+  readonly keys: UnsealOptions;
+  readonly log: Log;
+}
+
+/** Volumes that stay mounted until the program ends. */
+export interface SecureMounts extends SecureMounter {
+  /** Takes away all volumes that nobody uses; the others stay, and go with the VM. */
+  close(): Promise<void>;
+}
+
+/** LUKS2 volumes (spec/secure-mount.md): formatted for this VM's life, or opened with a key that the owner keeps elsewhere. */
+export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, log }: SecureMountParts): SecureMounts {
+  const devices = new Map<string, Mutex>();
+  const mounted: { readonly mapping: Mapping; readonly target: VolumeTarget }[] = [];
+
+  return {
+    async mount(request, signal) {
+      const volume = parseBlockVolume(request);
+      const device = tools.findDevice(volume.device);
+      await mutexOf(device).run(() => mountVolume(volume, device, signal));
+      log.info("volume is mounted", { device: device.path, mountPoint: volume.mountPoint, source: volume.source });
+    },
+    async close() {
+      for (const { mapping, target } of mounted.splice(0).reverse()) {
+        try {
+          target.detach();
+          await mapping.close();
+        } catch (error) {
+          log.warn("a volume stays open", { device: mapping.path, error });
+        }
+      }
+    },
+  };
+
+  function mutexOf({ number: { major, minor } }: BlockDevice): Mutex {
+    const id = `${major}:${minor}`;
+    const mutex = devices.get(id) ?? new Mutex();
+    devices.set(id, mutex);
+    return mutex;
+  }
+
+  async function mountVolume(volume: BlockVolume, device: BlockDevice, signal: AbortSignal): Promise<void> {
+    if (tools.isInUse(device)) throw new GuestError("failed-precondition", "SecureMount: the device is in use");
+    const target = volumeTarget(volume, mountRoots, tools);
+    const mapping = await open(volume, device, signal);
+    try {
+      if (volume.source === "empty" && volume.target === "fileSystem") {
+        const options = { arguments: volume.mkfsOptions, unreadable: volume.integrity };
+        await makeExt4(mapping.path, options, tools, signal);
+      }
+      target.attach(mapping.path);
+    } catch (error) {
+      await mapping.close().catch((failure: unknown) => log.error("a volume stays open", { error: failure }));
+      throw error;
+    }
+    mounted.push({ mapping, target });
+  }
+
+  async function open(volume: BlockVolume, device: BlockDevice, signal: AbortSignal): Promise<Mapping> {
+    const options = { name: volume.mapperName ?? randomUUID(), integrity: volume.integrity };
+    const parts = { tools, headerDirectory, signal };
+    if (volume.key === undefined) {
+      await refuseToFormat(device, tools, signal);
+      return await openEphemeral(device, options, parts);
+    }
+    const key = await fetchVolumeKey(volume.key, keys, signal);
+    try {
+      return await openEncrypted(device, options, key, parts);
+    } finally {
+      key.fill(0);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import {
+  type BlockDevice,
+  findBlockDevice,
+  findBlockDeviceByNumber,
+  isBlockDeviceInUse,
+  writeFileRange,
+} from "../../sys/block-device.ts";
+import { mount, mountFlags } from "../../sys/mount.ts";
+import { findProgram, type ProgramOptions, runToSuccess } from "../../sys/program.ts";
+import { volumeProgramTimeoutMs } from "./limits.ts";
+
+/** The programs and system calls that volumes need. */
+export interface StorageTools {
+  /**
+   * Runs a program of the system to its end.
+   *
+   * @param name plain file name
+   * @throws GuestError, with the program's exit code in its fields, when it fails
+   */
+  run(name: string, args: readonly string[], options: Pick<ProgramOptions, "stdin" | "signal">): Promise<Buffer>;
+  /** Overwrites a part of a device with zeros. @throws SystemError */
+  writeZeros(device: string, offset: number, count: number): void;
+  /** Mounts an ext4 file system. @throws SystemError */
+  mountExt4(device: string, target: string): void;
+  /** @throws GuestError, SystemError */
+  findDevice(device: { readonly number: BlockDevice["number"] } | { readonly path: string }): BlockDevice;
+  isInUse(device: BlockDevice): boolean;
+}
+
+/** Those of this machine. */
+export const systemStorageTools: StorageTools = {
+  run: (name, args, options) =>
+    runToSuccess(findProgram(name), args, {
+      ...options,
+      timeoutMs: volumeProgramTimeoutMs,
+      env: { LC_ALL: "C", MKE2FS_SKIP_PROGRESS: "1" },
+    }),
+  writeZeros: (device, offset, count) => writeFileRange(device, offset, Buffer.alloc(count)),
+  mountExt4: (source, target) =>
+    // Programs run from it; device nodes and setuid bits that somebody has put there mean nothing.
+    mount({ source, target, type: "ext4", flags: mountFlags.nosuid | mountFlags.nodev | mountFlags.noatime }),
+  findDevice: (device) => ("number" in device ? findBlockDeviceByNumber(device.number) : findBlockDevice(device.path)),
+  isInUse: isBlockDeviceInUse,
+};

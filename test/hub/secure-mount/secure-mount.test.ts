@@ -1,0 +1,295 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { GuestError } from "../../../guest/core/errors.ts";
+import { silentLog } from "../../../guest/core/log.ts";
+import { createSecureMounts, type SecureMounts } from "../../../guest/hub/index.ts";
+import type { StorageTools } from "../../../guest/hub/secure-mount/storage-tools.ts";
+import { cryptsetup, formatted, opensWith, tampered, temporaryFolder } from "./luks-fixture.ts";
+
+const ownersKey = Buffer.from("32 bytes and a newline of a key\n");
+const signal = new AbortController().signal;
+
+/** What a fake program was given. */
+interface Run {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly stdin: Buffer | undefined;
+  /** Content of the file after --header, when there is one. */
+  readonly header: Buffer | undefined;
+}
+
+let folder = temporaryFolder();
+let runs: Run[] = [];
+let mounts: string[] = [];
+let zeros: string[] = [];
+/** What mkfs.ext4 says of a file system of 1 GiB. */
+const mkfsPlan = `Creating filesystem with 262144 4k blocks and 65536 inodes
+Superblock backups stored on blocks:${" "}
+\t32768, 98304, 163840, 229376
+
+`;
+/** Fails the program whose arguments contain it. */
+let failing: string | undefined;
+let device = "";
+let inUse = false;
+let signature = false;
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  mkdirSync(join(folder.path, "volumes"));
+  device = join(folder.path, "device");
+  writeFileSync(device, Buffer.alloc(1024 * 1024));
+  [runs, mounts, zeros, failing, inUse, signature] = [[], [], [], undefined, false, false];
+});
+afterEach(() => folder[Symbol.dispose]());
+
+const tools: StorageTools = {
+  run: async (name, args, { stdin }) => {
+    const file = args[args.indexOf("--header") + 1];
+    const header = args.includes("--header") && file !== undefined && existsSync(file) ? readFileSync(file) : undefined;
+    runs.push({ name, args, stdin: stdin instanceof Uint8Array ? Buffer.from(stdin) : undefined, header });
+    if (name === "blkid" && !signature)
+      throw new GuestError("internal", "blkid ended with code 2", { fields: { exitCode: 2 } });
+    if (failing !== undefined && [name, ...args].includes(failing)) throw new GuestError("internal", `${name} failed`);
+    if (args.includes("luksFormat") && file !== undefined) writeFileSync(file, "a header");
+    return Buffer.from(args.includes("-n") ? mkfsPlan : "");
+  },
+  writeZeros: (path, offset, count) => void zeros.push(`${path} ${offset} ${count}`),
+  mountExt4: (source, target) => void mounts.push(`${source} ${readlinkSync(target)}`),
+  findDevice: () => ({ path: device, number: { major: 8, minor: 16 } }),
+  isInUse: () => inUse,
+};
+
+function mounter(): SecureMounts {
+  const getResource = async ({ path }: { readonly path: string }): Promise<Uint8Array> => {
+    if (path === "default/volume-key/data") return ownersKey;
+    throw new GuestError("not-found", "no such resource");
+  };
+  return createSecureMounts({
+    tools,
+    headerDirectory: join(folder.path, "headers"),
+    mountRoots: [join(folder.path, "volumes")],
+    keys: { resources: { getResource }, keyServices: new Map(), skipVerification: false },
+    log: silentLog,
+  });
+}
+
+const place = (): string => join(folder.path, "volumes/data");
+const empty = {
+  deviceId: "8:16",
+  sourceType: "empty",
+  targetType: "fileSystem",
+  encryptionType: "luks2",
+  dataIntegrity: "false",
+};
+const encrypted = {
+  devicePath: "/dev/sdc",
+  sourceType: "encrypted",
+  targetType: "fileSystem",
+  encryptionType: "luks2",
+  key: "kbs:///default/volume-key/data",
+  mapperName: "caa-data",
+};
+
+function mount(options: Readonly<Record<string, string>>, type = "block-device", mounts = mounter()): Promise<void> {
+  return mounts.mount({ type, options, mountPoint: place() }, signal);
+}
+
+const leftHeaders = (): string[] =>
+  existsSync(join(folder.path, "headers")) ? readdirSync(join(folder.path, "headers")) : [];
+const commands = (): string[] =>
+  runs.map(({ name, args }) =>
+    `${name} ${args.find((word) => /^(luksFormat|open|close|-n)$/.test(word)) ?? ""}`.trim(),
+  );
+
+describe("an empty device", () => {
+  test("K3: is formatted with a key of its own, opened, given a file system and mounted", async () => {
+    await mount({ ...empty, mkfsOpts: "-O ^has_journal -m 0 -i 163840 -I 128", mapperName: "store" });
+    expect(commands()).toEqual(["blkid", "cryptsetup luksFormat", "cryptsetup open", "mkfs.ext4"]);
+    const [, format, open, mkfs] = runs;
+    expect(format?.args).toEqual(expect.arrayContaining(["luks2", "aes-xts-plain64", "4096", "pbkdf2"]));
+    expect(format?.args).not.toContain("--integrity");
+    expect(format?.stdin?.length).toBe(64);
+    expect(open?.stdin).toEqual(format?.stdin);
+    expect(open?.args.slice(-3)).toEqual(["--", device, "store"]);
+    expect(open?.header?.toString()).toBe("a header");
+    expect(mkfs?.args).toEqual("-F -q -O ^has_journal -m 0 -i 163840 -I 128 -b 4096 -- /dev/mapper/store".split(" "));
+    expect(mounts).toEqual([`/dev/mapper/store ${place()}`]);
+  });
+
+  test("threat 114: integrity is on unless it is declined", async () => {
+    const { dataIntegrity: _, ...unsaid } = empty;
+    await mount({ ...unsaid, targetType: "device" });
+    expect(runs[1]?.args.join(" ")).toContain("--integrity hmac-sha256 --integrity-no-wipe");
+    expect(runs[2]?.args).toContain("--integrity-no-journal");
+  });
+
+  test("with integrity, what mkfs.ext4 reads is written first, and all inode tables at once", async () => {
+    await mount({ ...empty, dataIntegrity: "true", mapperName: "store", mkfsOpts: "-E lazy_journal_init" });
+    expect(commands().slice(3)).toEqual(["mkfs.ext4 -n", "mkfs.ext4"]);
+    expect(zeros).toEqual([0, 32768, 98304, 163840, 229376].map((block) => `/dev/mapper/store ${block * 4096} 4096`));
+    expect(runs.at(-1)?.args).toEqual(
+      "-F -q -b 4096 -E lazy_journal_init,lazy_itable_init=0 -- /dev/mapper/store".split(" "),
+    );
+  });
+
+  test("targetType device: a link, and no file system", async () => {
+    await mount({ ...empty, targetType: "device", mapperName: "raw" });
+    expect(readlinkSync(place())).toBe("/dev/mapper/raw");
+    expect(commands()).not.toContain("mkfs.ext4");
+  });
+
+  test("threat 118: one that holds something is not formatted, nor one that is in use", async () => {
+    signature = true;
+    await expect(mount(empty)).rejects.toMatchObject({ code: "failed-precondition" });
+    expect(commands()).toEqual(["blkid"]);
+    signature = false;
+    inUse = true;
+    await expect(mount(empty)).rejects.toMatchObject({ code: "failed-precondition" });
+    expect(commands()).toEqual(["blkid"]);
+  });
+
+  test.each(["luksFormat", "open", "mkfs.ext4"])("a failure of %s leaves nothing behind", async (step) => {
+    failing = step;
+    await expect(mount(empty)).rejects.toMatchObject({ code: "internal" });
+    expect(leftHeaders()).toEqual([]);
+    expect(mounts).toEqual([]);
+    expect(commands().includes("cryptsetup close")).toBe(step === "mkfs.ext4");
+  });
+
+  test("two at a time on one device are one after the other", async () => {
+    const mounts = mounter();
+    await Promise.all([
+      mount({ ...empty, targetType: "device" }, "block-device", mounts),
+      mount(empty, "block-device", mounts).catch(() => {}),
+    ]);
+    expect(commands().slice(0, 3)).toEqual(["blkid", "cryptsetup luksFormat", "cryptsetup open"]);
+  });
+
+  test("what nobody uses any more is closed at the end, its header removed", async () => {
+    const mounts = mounter();
+    await mount({ ...empty, targetType: "device" }, "block-device", mounts);
+    expect(leftHeaders()).toHaveLength(1);
+    await mounts.close();
+    expect(commands().at(-1)).toBe("cryptsetup close");
+    expect(leftHeaders()).toEqual([]);
+    expect(lstatSync(place(), { throwIfNoEntry: false })).toBeUndefined();
+  });
+});
+
+if (cryptsetup === undefined) console.warn("test/hub/secure-mount: cryptsetup is not installed (cryptsetup-bin)");
+
+describe.skipIf(cryptsetup === undefined)("an encrypted device", () => {
+  let original: Buffer = Buffer.alloc(0);
+  beforeAll(() => {
+    original = formatted(ownersKey);
+  });
+  beforeEach(() => writeFileSync(device, original));
+
+  test("K3: opens with the key of the key broker, newline included, and a judged copy of its header", async () => {
+    await mount(encrypted);
+    expect(commands()).toEqual(["cryptsetup open"]);
+    const [open] = runs;
+    expect(open?.args.slice(-3)).toEqual(["--", device, "caa-data"]);
+    expect(open?.stdin).toEqual(ownersKey);
+    expect(open?.header?.length).toBe(16 * 1024 * 1024);
+    expect(opensWith(open?.header ?? Buffer.alloc(0), open?.stdin ?? Buffer.alloc(0))).toBe(true);
+    expect(statSync(join(folder.path, "headers")).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder.path, "headers", leftHeaders()[0] ?? "")).mode & 0o777).toBe(0o600);
+    expect(mounts).toEqual([`/dev/mapper/caa-data ${place()}`]);
+  });
+
+  test("threat 113: a tampered header never reaches cryptsetup", async () => {
+    writeFileSync(
+      device,
+      tampered(original, (json) => json.replaceAll("aes-xts-plain64", "cipher_null-ecb")),
+    );
+    await expect(mount(encrypted)).rejects.toMatchObject({ code: "failed-precondition" });
+    expect(runs).toEqual([]);
+    expect(leftHeaders()).toEqual([]);
+  });
+
+  test("threat 115: a device that is not encrypted is refused, as is one without the integrity that was asked for", async () => {
+    await expect(mount({ ...encrypted, dataIntegrity: "true" })).rejects.toThrow("segment.integrity");
+    writeFileSync(device, Buffer.alloc(1024 * 1024));
+    await expect(mount(encrypted)).rejects.toThrow("no LUKS header");
+    expect(runs).toEqual([]);
+  });
+});
+
+test("threat 119: no key is in an argument, an environment or a file", async () => {
+  await mount({ ...empty, dataIntegrity: "true" });
+  if (cryptsetup !== undefined) {
+    writeFileSync(device, formatted(ownersKey));
+    await mounter().mount(
+      { type: "block-device", options: encrypted, mountPoint: join(folder.path, "volumes/b") },
+      signal,
+    );
+  }
+  const keys = runs.flatMap(({ stdin }) => (stdin === undefined ? [] : [stdin]));
+  expect(keys.length).toBeGreaterThan(1);
+  for (const key of keys) {
+    for (const form of [key.toString("latin1"), key.toString("hex"), key.toString("base64")])
+      expect(runs.some(({ args }) => args.some((word) => word.includes(form)))).toBe(false);
+    for (const name of leftHeaders())
+      expect(readFileSync(join(folder.path, "headers", name)).includes(key)).toBe(false);
+  }
+});
+
+describe("requests that the reference refuses, too, or that no host may make", () => {
+  test.each<[string, Record<string, string>, string?]>([
+    ["volume type", {}, "BlockDevice"],
+    ["OSS volumes", {}, "alibaba-cloud-oss"],
+    ["deviceId without a minor number", { deviceId: "8" }],
+    ["deviceId with text", { deviceId: "8:1x" }],
+    ["sourceType", { sourceType: "new" }],
+    ["encryptionType", { encryptionType: "luks" }],
+    ["zfs", { encryptionType: "zfs" }],
+    ["file system", { filesystemType: "xfs" }],
+    ["target type", { targetType: "" }],
+    ["an explicit key for an empty device", { key: "kbs:///default/volume-key/data" }],
+    ["threat 131: mapper name as an option", { mapperName: "--help" }],
+    ["mapper name as a path", { mapperName: "../loop0" }],
+    ["device mapper's own node", { mapperName: "control" }],
+    ["mkfs option", { mkfsOpts: "-b 1024" }],
+    ["threat 131: mkfs with a file", { mkfsOpts: "-d /etc" }],
+    ["mkfs option without its value", { mkfsOpts: "-O" }],
+    ["mkfs device", { mkfsOpts: "/dev/sda" }],
+  ])("%s", async (_what, options, type) => {
+    await expect(mount({ ...empty, ...options }, type)).rejects.toBeInstanceOf(GuestError);
+    expect(runs).toEqual([]);
+  });
+
+  test.each([
+    ["no key", { key: undefined }],
+    ["another scheme", { key: "http://x/y" }],
+    ["a file of the guest's, which would be the host's choice", { key: "file:///etc/machine-id" }],
+    ["a resource that isn't there", { key: "kbs:///default/volume-key/other" }],
+    ["a device outside of /dev", { devicePath: "/etc/shadow" }],
+    ["a path with dots", { devicePath: "/dev/../etc/shadow" }],
+    ["no device", { devicePath: undefined }],
+  ])("encrypted: %s", async (_what, change) => {
+    const options = Object.fromEntries(
+      Object.entries({ ...encrypted, ...change }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    await expect(mount(options)).rejects.toBeInstanceOf(Error);
+    expect(runs).toEqual([]);
+  });
+
+  test.each(["/etc/data", "/", "relative", "/proc/1/root"])("mount point %s", async (mountPoint) => {
+    await expect(mounter().mount({ type: "block-device", options: empty, mountPoint }, signal)).rejects.toMatchObject({
+      code: expect.stringMatching(/permission-denied|invalid-argument/),
+    });
+    expect(runs).toEqual([]);
+  });
+});
