@@ -60,6 +60,19 @@ export function refuseReservedDestination(destination: IpPrefix, reserved: Reser
   refuseReserved(unmapPrefix(destination), reserved);
 }
 
+/**
+ * A destination within a metadata service's network. Larger ones that merely cover it are what clusters have (100.64.0.0/10).
+ *
+ * @throws GuestError `permission-denied`
+ */
+export function refuseMetadataDestination(destination: IpPrefix): void {
+  const plain = unmapPrefix(destination);
+  if (metadata.some(({ prefix }) => prefix.length <= plain.length && overlaps(plain, prefix)))
+    throw new GuestError("permission-denied", "the address is reserved (metadata service)", {
+      fields: { network: formatNetwork(plain) },
+    });
+}
+
 /** An address that one of our interfaces has: who claims it elsewhere gets traffic that is ours. @throws GuestError */
 export function refuseOwnAddress(address: IpAddress, own: readonly IpAddress[]): void {
   const plain = unmapIpAddress(address);

@@ -10,7 +10,7 @@ import {
   formatNetwork,
   type IpPrefix,
 } from "./checked-values.ts";
-import { refuseReservedAddress, refuseReservedDestination } from "./guards.ts";
+import { refuseMetadataDestination, refuseReservedAddress, refuseReservedDestination } from "./guards.ts";
 import { maxNeighbors, maxRoutes, minMtu } from "./limits.ts";
 
 /** The largest frame that the worker puts into a tunnel, whatever its own network takes. */
@@ -120,6 +120,7 @@ function toDestination(text: string): string {
   if (text === "" || text === "0.0.0.0/0" || text === "::ffff:0.0.0.0/0") return "default";
   const destination = prefixOf(text);
   refuseReservedDestination(destination, "machine");
+  refuseMetadataDestination(destination);
   return formatNetwork(destination);
 }
 

@@ -7,6 +7,7 @@ import { IpProgram } from "./ip-program.ts";
 import { readLinks } from "./link.ts";
 import type { PodNetworkConfiguration } from "./pod-network-configuration.ts";
 import { type AddressedLink, waitForInterface, waitForPrimaryInterface } from "./primary-interface.ts";
+import { guardTunnel, removeTunnelGuard } from "./tunnel-guard.ts";
 
 /** Where the pod's network is built, and how long the VM's own is waited for. */
 export interface PodNetworkOptions {
@@ -30,8 +31,8 @@ const defaultPollMs = 1000;
  * that the worker's CNI has given it (spec/podnetwork.md 4). May be called again after a crash: a tunnel that is there is
  * replaced.
  *
- * The rules against connection tracking that the reference sets are left out: this VM has no packet filter, so nothing tracks
- * connections.
+ * The VM takes tunnel packets from the worker's address only. The rules against connection tracking that the reference sets are
+ * left out: this VM has no packet filter, so nothing tracks connections.
  *
  * @throws GuestError; a tunnel that isn't complete is removed
  */
@@ -42,12 +43,13 @@ export async function setUpPodNetwork(
   const root = new IpProgram(options.rootNamespace);
   const pod = new IpProgram(options.podNamespace);
   const primary = await waitForUnderlay(root, configuration, options);
-  await removeTunnel(pod, configuration.interfaceName);
-  await createTunnel(root, configuration, options.podNamespace);
+  await tearDownPodNetwork(configuration, options);
   try {
+    await guardTunnel(root, configuration);
+    await createTunnel(root, configuration, options.podNamespace);
     await configurePod(pod, configuration);
   } catch (error) {
-    await removeTunnel(pod, configuration.interfaceName);
+    await tearDownPodNetwork(configuration, options);
     throw error;
   }
   options.log.info("pod network connected", {
@@ -60,8 +62,12 @@ export async function setUpPodNetwork(
 }
 
 /** Takes the tunnel away; its routes and neighbours go with it. Nothing happens when there is none. @throws GuestError */
-export async function tearDownPodNetwork(configuration: PodNetworkConfiguration, podNamespace: string): Promise<void> {
-  await removeTunnel(new IpProgram(podNamespace), configuration.interfaceName);
+export async function tearDownPodNetwork(
+  { interfaceName }: PodNetworkConfiguration,
+  { podNamespace, rootNamespace }: Pick<PodNetworkOptions, "podNamespace" | "rootNamespace">,
+): Promise<void> {
+  await removeTunnel(new IpProgram(podNamespace), interfaceName);
+  await removeTunnelGuard(new IpProgram(rootNamespace));
 }
 
 /** Waits until the VM itself can be reached; without that nothing could leave the tunnel. */
@@ -74,7 +80,10 @@ async function waitForUnderlay(
   const primary = await waitForPrimaryInterface(root, patience);
   if (!dedicated) return primary;
   if (hostInterface === undefined || hostInterface === primary.link.name)
-    throw new GuestError("failed-precondition", "dedicated tunnels need a host interface that is not the primary one");
+    throw new GuestError(
+      "failed-precondition",
+      "dedicated tunnels need a host interface (agent.host_interface) that is not the primary one",
+    );
   await waitForInterface(root, hostInterface, patience);
   return primary;
 }

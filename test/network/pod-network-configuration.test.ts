@@ -72,7 +72,7 @@ describe("what workers send", () => {
   });
 });
 
-describe("each broken field is named", () => {
+describe("threat 122: each broken field is named", () => {
   const broken: readonly [string, JsonValue, RegExp][] = [
     ["tunnel-type", "geneve", /^pod-network: tunnel-type: unknown tunnel type "geneve"$/],
     ["tunnel-type", 5, /^pod-network: tunnel-type: tunnel-type is no string$/],
@@ -106,6 +106,8 @@ describe("each broken field is named", () => {
     ["routes", [{ dst: "10.0.0.0" }], /^pod-network: routes\[0\]: a prefix needs/],
     ["routes", [{ dst: "127.0.0.0/8" }], /^pod-network: routes\[0\]: the address is reserved \(this machine\)/],
     ["routes", [{ dst: "126.0.0.0/7" }], /^pod-network: routes\[0\]: the address is reserved/],
+    ["routes", [{ dst: "169.254.169.254/32" }], /^pod-network: routes\[0\]: .*reserved \(metadata service\)/],
+    ["routes", [{ dst: "168.63.129.16/32", gw: "10.128.0.1" }], /^pod-network: routes\[0\]: .*reserved/],
     ["routes", [{ dst: "10.0.0.0/8", gw: "127.0.0.1" }], /^pod-network: routes\[0\]: the address is reserved/],
     ["routes", Array.from({ length: 257 }, () => ({})), /^pod-network: routes has over 256 entries/],
     ["neighbors", [{ ip: "10.0.0.1", "hw-addr": "nonsense" }], /^pod-network: neighbors\[0\]: not a hardware address/],

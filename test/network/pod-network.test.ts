@@ -7,6 +7,7 @@ import { parsePodNetworkConfiguration } from "../../guest/network/pod-network-co
 import { findProgram, runProgram, runToSuccess } from "../../guest/sys/program.ts";
 import { sampleConfiguration } from "./pod-network-samples.ts";
 import { ip, networkNamespace } from "./support.ts";
+import { connectWorkerSide } from "./worker-side.ts";
 
 /** The VM's own namespace, the pod's in it, and the worker's node, with a cable between node and VM. */
 let root: string;
@@ -159,8 +160,8 @@ describe("the result is the reference's (spec/podnetwork.md 5)", () => {
     await setUp();
     await setUp({ mtu: 1400 });
     expect(await names(pod)).toEqual(["lo", "eth0"]);
-    await tearDownPodNetwork(configuration(), pod);
-    await tearDownPodNetwork(configuration(), pod);
+    await tearDownPodNetwork(configuration(), { podNamespace: pod, rootNamespace: root });
+    await tearDownPodNetwork(configuration(), { podNamespace: pod, rootNamespace: root });
     expect(await names(pod)).toEqual(["lo"]);
     expect(await ip(pod, "route show table main")).toBe("");
     expect(await udpPorts(root)).not.toMatch(/:12B5 /);
@@ -169,7 +170,9 @@ describe("the result is the reference's (spec/podnetwork.md 5)", () => {
   test("an interface of that name that is no tunnel is left alone", async () => {
     await ip(pod, "link add eth0 type bridge");
     await expect(setUp()).rejects.toThrow("the pod's namespace has another interface eth0");
-    await expect(tearDownPodNetwork(configuration(), pod)).rejects.toThrow("another interface eth0");
+    await expect(tearDownPodNetwork(configuration(), { podNamespace: pod, rootNamespace: root })).rejects.toThrow(
+      "another interface eth0",
+    );
     expect(await names(pod)).toEqual(["lo", "eth0"]);
   });
 
@@ -263,29 +266,11 @@ describe("external network by the VM", () => {
 describe("real packets between the worker's CNI and the pod", () => {
   let cni: string;
 
-  /** The worker's half (spec/podnetwork.md 7): what the CNI delivers to the pod's interface goes into the tunnel. */
   beforeEach(async () => {
     await giveVmItsAddress();
-    const workerPod = await networkNamespace();
-    cni = await networkNamespace();
-    await ip(cni, `link add cni0 type veth peer name eth0 netns ${workerPod}`);
-    await ip(cni, "address add 10.128.0.1/24 dev cni0");
-    await ip(cni, "link set cni0 mtu 1450 up");
-    await ip(workerPod, "link set eth0 address 0a:58:0a:80:00:02 mtu 1450 up");
-    const vxlan = "id 555000 remote 10.10.0.2 dstport 4789 nolearning";
-    await ip(node, `link add vxlan1 netns ${workerPod} type vxlan ${vxlan}`);
-    await ip(workerPod, "link set vxlan1 up");
-    const tc = (words: string): Promise<Buffer> =>
-      runToSuccess(findProgram("tc"), words.split(" "), { networkNamespace: workerPod });
-    for (const [from, to] of [
-      ["eth0", "vxlan1"],
-      ["vxlan1", "eth0"],
-    ]) {
-      await tc(`qdisc add dev ${from} ingress`);
-      await tc(
-        `filter add dev ${from} parent ffff: protocol all u32 match u8 0 0 action mirred egress redirect dev ${to}`,
-      );
-    }
+    const [workerPod, cluster] = [await networkNamespace(), await networkNamespace()];
+    await connectWorkerSide({ node, workerPod, cluster }, { vmAddress: "10.10.0.2", vxlanId: 555000, vxlanPort: 4789 });
+    cni = cluster;
     await setUp();
   });
 
