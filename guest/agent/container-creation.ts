@@ -7,7 +7,6 @@ import { createBundle, removeBundle } from "../runtime/bundle.ts";
 import type { KnownNamespaces } from "../runtime/conversion/namespaces.ts";
 import { type ConvertedSpec, convertSpec } from "../runtime/conversion/spec.ts";
 import { bundleOf, rootfsOf } from "../runtime/guest-paths.ts";
-import { locateVolume } from "../runtime/guest-volumes.ts";
 import { launchProcess } from "../runtime/launch.ts";
 import { MountSources } from "../runtime/mount-sources.ts";
 import { encodeOciJson } from "../runtime/oci-json.ts";
@@ -24,10 +23,14 @@ import { checkContainerRequest } from "./container-request.ts";
 import type { AgentDependencies } from "./dependencies.ts";
 import { createDeviceFinder } from "./guest-devices.ts";
 import { unsealEnvironment } from "./sealed-environment.ts";
+import type { CloudVolumes, CloudVolumeUse } from "./volumes/cloud-volumes.ts";
+import { awaitCsiTargets } from "./volumes/csi-targets.ts";
+import { planVolumes, type VolumePlan } from "./volumes/volume-plan.ts";
 
 /** What a new container takes from its sandbox. */
 export interface ContainerSurroundings {
   readonly storages: StorageTable;
+  readonly cloudVolumes: CloudVolumes;
   readonly namespaces: KnownNamespaces;
 }
 
@@ -40,6 +43,7 @@ interface Draft {
   /** The host's mounts and annotations, as the policy has seen them. */
   readonly mounts: readonly Mount[];
   readonly annotations: Readonly<Record<string, string>>;
+  readonly volumes: VolumePlan;
   readonly converted: ConvertedSpec;
   readonly cgroup: Cgroup;
   /** Takes back what has been done so far; later, all that the container has. */
@@ -65,6 +69,9 @@ export async function createContainer(
   try {
     createBundle(paths, draft.id);
     resources.defer(() => removeBundle(paths, draft.id));
+    const cloudVolumes = await attachVolumes(draft, context, surroundings, dependencies);
+    // They stay for the containers to come.
+    resources.defer(() => (complete ? undefined : cloudVolumes.undo()));
     const storages = await attachStorages(request, draft, context, surroundings);
     resources.defer(() => (complete ? storages.release() : storages.undo()));
     refuseLinkedMountPoints(rootfsOf(paths, draft.id), converted.mounts);
@@ -90,24 +97,42 @@ function draftContainer(
   const id = request.container_id;
   const isSandbox = isSandboxContainer(spec.Annotations);
   const cgroupPath = posix.join(paths.cgroupParent, id);
-  const converted = convertSpec(spec, {
-    rootfs: rootfsOf(paths, id),
-    cgroupPath,
-    namespaces,
-    findGuestDevice: createDeviceFinder(settings.allowedDevices),
-    pauseProcess: isSandbox ? readPauseProcess(paths.pauseBundle) : undefined,
-  });
-  for (const { kind, mount } of converted.mounts) if (kind === "bind") locateVolume(mount.source, paths);
+  const volumes = planVolumes(spec, paths);
+  const converted = convertSpec(
+    { ...spec, Mounts: volumes.mounts },
+    {
+      rootfs: rootfsOf(paths, id),
+      cgroupPath,
+      namespaces,
+      findGuestDevice: createDeviceFinder(settings.allowedDevices),
+      pauseProcess: isSandbox ? readPauseProcess(paths.pauseBundle) : undefined,
+    },
+  );
+  for (const { kind, mount } of converted.mounts) if (kind === "bind") volumes.checkSource(mount.source);
   return {
     id,
     bundle: bundleOf(paths, id),
     isSandbox,
     mounts: spec.Mounts,
     annotations: spec.Annotations,
+    volumes,
     converted,
     cgroup: Cgroup.at(cgroupPath),
     resources: new AsyncDisposableStack(),
   };
+}
+
+/** Cloud volumes before the image: a disk that is not there shows before anything is pulled. */
+async function attachVolumes(
+  { id, volumes }: Draft,
+  { signal, log }: CallContext,
+  { cloudVolumes }: ContainerSurroundings,
+  { paths, settings }: AgentDependencies,
+): Promise<CloudVolumeUse> {
+  const { unused, csiTargets } = volumes;
+  if (unused.length > 0) log.warn("no mount of the container is for a cloud volume", { container: id, unused });
+  await awaitCsiTargets(csiTargets, paths, settings.csiTargetTimeoutMs, signal);
+  return await cloudVolumes.use(volumes.cloudVolumes, signal);
 }
 
 function attachStorages(
@@ -132,12 +157,12 @@ async function withSecrets(
 }
 
 async function launchInit(
-  { id, bundle, converted, cgroup, resources }: Draft,
+  { id, bundle, volumes, converted, cgroup, resources }: Draft,
   spec: OciSpec,
   dependencies: AgentDependencies,
 ): Promise<ContainerProcess> {
   const { paths, runtime } = dependencies;
-  const { mounts, sources } = MountSources.hold(converted.mounts, paths, id);
+  const { mounts, sources } = MountSources.hold(converted.mounts, paths, id, volumes.openSource);
   try {
     writeFileAtomically(posix.join(bundle, "config.json"), encodeOciJson({ ...spec, mounts }));
     resources.defer(() => cgroup.remove());

@@ -10,8 +10,6 @@ import { maxStorages } from "./limits.ts";
 /** Annotations that ask for something that podkeep does not do; without it the container would run and miss it. */
 const unsupportedAnnotations: readonly (readonly [RegExp, string])[] = [
   [/^cdi\.k8s\.io\//u, "CDI devices are not supported"],
-  [/^io\.confidentialcontainers\.org\.cloud_volumes$/u, "cloud volumes are not supported"],
-  [/^io\.confidentialcontainers\.org\.peerpodvolumes\.target_path$/u, "peer pod volumes are not supported"],
 ];
 
 /**

@@ -1,5 +1,10 @@
 import type { AgentSettings } from "./dependencies.ts";
-import { defaultCopyQuotaBytes, defaultImagePullTimeoutMs } from "./limits.ts";
+import {
+  defaultCopyQuotaBytes,
+  defaultCsiTargetTimeoutMs,
+  defaultDataDiskTimeoutMs,
+  defaultImagePullTimeoutMs,
+} from "./limits.ts";
 
 /** The settings of a pod VM whose configuration says nothing else. */
 export const defaultAgentSettings: AgentSettings = {
@@ -10,5 +15,7 @@ export const defaultAgentSettings: AgentSettings = {
   freezeFilesAfterStart: false,
   strictUnsealing: false,
   imagePullTimeoutMs: defaultImagePullTimeoutMs,
+  dataDiskTimeoutMs: defaultDataDiskTimeoutMs,
+  csiTargetTimeoutMs: defaultCsiTargetTimeoutMs,
   pipeSizeBytes: undefined,
 };

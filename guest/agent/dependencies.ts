@@ -16,6 +16,30 @@ export interface Unsealer {
   unsealSecret(secret: string, signal: AbortSignal): Promise<Uint8Array>;
 }
 
+/** A disk with a LUKS2 header and an ext4 file system, and where it is to appear. */
+export interface EncryptedDisk {
+  /** Path of its device node. */
+  readonly device: string;
+  /** Name below /dev/mapper. */
+  readonly mapping: string;
+  /** `kbs:///repository/type/tag` */
+  readonly keyUri: string;
+  /** A directory of ours that exists. */
+  readonly mountPoint: string;
+}
+
+/** Opens and closes encrypted disks. Fulfilled by the data hub (spec/secure-mount.md), which alone sees the key. */
+export interface EncryptedDisks {
+  /**
+   * Opens the disk and mounts its file system. Bounded in time; can't be called off, since nobody could tell what was done by then.
+   *
+   * @throws GuestError when it can't be opened; something may have stayed open or mounted then
+   */
+  mount(disk: EncryptedDisk): Promise<void>;
+  /** Closes a mapping whose file system is mounted no more; does nothing when it is not there. @throws GuestError */
+  close(mapping: string): Promise<void>;
+}
+
 /** The pod's network, with the guards of threats 65 and 66. Failures are GuestErrors that say what the kernel refused. */
 export interface PodNetwork {
   listInterfaces(): Promise<readonly MessageInit<Interface>[]>;
@@ -46,6 +70,9 @@ export interface AgentSettings {
   /** Fails a container whose sealed variables cannot be opened; else they stay sealed, as in the reference. */
   readonly strictUnsealing: boolean;
   readonly imagePullTimeoutMs: number;
+  /** How long a disk of the cloud, and a volume of a CSI driver in the guest, may take to appear. */
+  readonly dataDiskTimeoutMs: number;
+  readonly csiTargetTimeoutMs: number;
   /** Bytes that a container's pipes hold; the kernel's 64 KiB when undefined. */
   readonly pipeSizeBytes: number | undefined;
 }
@@ -59,6 +86,8 @@ export interface AgentDependencies {
   readonly imagePuller: ImagePuller;
   /** Absent: sealed secrets stay sealed. */
   readonly unsealer: Unsealer | undefined;
+  /** Absent: containers with volumes of the cloud are refused. */
+  readonly encryptedDisks: EncryptedDisks | undefined;
   /** Absent: the network methods answer UNIMPLEMENTED, which shims tolerate. */
   readonly network: PodNetwork | undefined;
   /** Absent: SetPolicy answers UNIMPLEMENTED. */

@@ -91,7 +91,7 @@ export class FileReceiver {
     this.#charge(request.data.byteLength);
     const fd = uploads.openFileForWriting(upload.temporaryName);
     try {
-      writeDescriptor(fd, request.data, Number(request.offset));
+      this.#writePiece(fd, request, path, uploads);
       upload.receivedBytes += BigInt(request.data.byteLength);
       upload.lastPieceAt = this.#now();
       if (upload.receivedBytes < upload.sizeBytes) return;
@@ -102,6 +102,17 @@ export class FileReceiver {
     }
     this.#refund(replace(uploads, upload.temporaryName, root, path));
     this.#uploads.delete(path);
+  }
+
+  /** What is there of a file that the disk is too small for is removed at once: it would keep the room from others. */
+  #writePiece(fd: number, { data, offset }: CopyFileRequest, path: string, uploads: Directory): void {
+    try {
+      writeDescriptor(fd, data, Number(offset));
+    } catch (error) {
+      this.#refund(data.byteLength);
+      this.#dropUpload(path, uploads);
+      throw error;
+    }
   }
 
   #uploadFor(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): Upload {

@@ -46,3 +46,17 @@ export const maxUnsealedBytes = 128 * 1024;
 
 /** Most CPUs that OnlineCPUMem may be asked for. */
 export const maxCpus = 8192;
+
+/** Longest value of an annotation about volumes, in characters. */
+export const maxAnnotationLength = 64 * 1024;
+
+/** Most cloud volumes of a container, and most volumes that a CSI driver in the guest mounts for it. */
+export const maxCloudVolumes = 32;
+export const maxCsiTargets = 64;
+
+/** How long a cloud may take to attach a disk, in milliseconds (spec/forwarder.md 5.1: 15 tries, 2 s apart). */
+export const defaultDataDiskTimeoutMs = 30_000;
+
+/** How long a CSI driver in the guest may take to mount a volume, in milliseconds, and how often is looked. */
+export const defaultCsiTargetTimeoutMs = 180_000;
+export const csiTargetPollMs = 250;

@@ -15,6 +15,7 @@ import { applyGuestDns } from "./guest-dns.ts";
 import { maxContainers } from "./limits.ts";
 import { OomEvents } from "./oom-events.ts";
 import { checkSandboxRequest } from "./sandbox-request.ts";
+import { CloudVolumes } from "./volumes/cloud-volumes.ts";
 
 /** What the sandbox is doing. There is one a boot. */
 type SandboxState =
@@ -30,6 +31,7 @@ type SandboxState =
  */
 export class Sandbox {
   readonly storages: StorageTable;
+  readonly #cloudVolumes: CloudVolumes;
   readonly oomEvents = new OomEvents();
   readonly #dependencies: AgentDependencies;
   readonly #containers = new Map<string, Container>();
@@ -43,6 +45,7 @@ export class Sandbox {
   constructor(dependencies: AgentDependencies, storages: StorageTable) {
     this.#dependencies = dependencies;
     this.storages = storages;
+    this.#cloudVolumes = new CloudVolumes(dependencies);
   }
 
   /** All containers that have been created and not removed. */
@@ -84,6 +87,7 @@ export class Sandbox {
     const { ipc, uts } = this.#namespacePaths();
     await using resources = new AsyncDisposableStack();
     resources.defer(() => Cgroup.at(paths.cgroupParent).remove());
+    resources.defer(() => this.#cloudVolumes.close());
     resources.defer(() => this.storages.close());
     createPersistentNamespace("ipc", ipc);
     resources.defer(() => removePersistentNamespace(ipc));
@@ -122,7 +126,11 @@ export class Sandbox {
 
   async #create(request: CreateContainerRequest, context: CallContext): Promise<void> {
     const signal = AbortSignal.any([context.signal, this.#ending.signal]);
-    const surroundings = { storages: this.storages, namespaces: this.#knownNamespaces(request.sandbox_pidns) };
+    const surroundings = {
+      storages: this.storages,
+      cloudVolumes: this.#cloudVolumes,
+      namespaces: this.#knownNamespaces(request.sandbox_pidns),
+    };
     const container = await createContainer(request, { ...context, signal }, surroundings, this.#dependencies);
     this.#first ??= container;
     this.#containers.set(container.id, container);

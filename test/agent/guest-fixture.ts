@@ -72,6 +72,8 @@ export class GuestFixture {
     this.paths = createGuestPaths({
       base: join(this.root, "run"),
       cloudVolumes: join(this.root, "volumes"),
+      kubeletPods: join(this.root, "kubelet/pods"),
+      devices: { sys: join(this.root, "sys"), dev: join(this.root, "dev") },
       namespaces: join(this.root, "ns"),
       runtimeState: join(this.root, "state"),
       consoleSockets: join(this.root, "con"),
@@ -91,6 +93,7 @@ export class GuestFixture {
       reaper: this.reaper,
       imagePuller: this.#imagePuller(),
       unsealer: undefined,
+      encryptedDisks: undefined,
       network: undefined,
       policy: undefined,
       log,

@@ -73,7 +73,7 @@ describe.skipIf(whyNoContainers !== undefined)("hostile containers, with a polic
     ["that is empty", ""],
     ["of 5,000 characters", "x".repeat(5000)],
     ["that is an option", "--root"],
-  ])("exec id %s", async (_name, execId) => {
+  ])("threat 56: exec id %s is refused", async (_name, execId) => {
     const request = { container_id: "honest", exec_id: execId, process: processRequest(["true"]) };
     expect((await failure(guest.call("ExecProcess", request))).code).toBe("invalid-argument");
     expect((await failure(guest.call("WaitProcess", { container_id: "honest", exec_id: `${execId}?` }))).message).toBe(
@@ -278,7 +278,7 @@ describe.skipIf(whyNoContainers !== undefined)("hostile containers, with a polic
     }
   });
 
-  test("threats 28, 38: the root file system is the container's own image and nothing else", async () => {
+  test("threats 28, 37, 38: the root file system is the container's own image and nothing else", async () => {
     const request = containerRequest(guest.paths, "victim", ["true"]);
     const storages = request.storages ?? [];
     const [image] = storages;
