@@ -69,7 +69,6 @@ default StartContainerRequest := true
 default SignalProcessRequest := true
 default WaitProcessRequest := true
 default StatsContainerRequest := true
-default UpdateContainerRequest := true
 default GetOOMEventRequest := true
 default GuestDetailsRequest := true
 default GetDiagnosticDataRequest := true
@@ -87,6 +86,7 @@ default ListInterfacesRequest := true
 default ListRoutesRequest := true
 
 # No use for a pod in a VM of its own.
+default UpdateContainerRequest := false
 default PauseContainerRequest := false
 default ResumeContainerRequest := false
 default GetMetricsRequest := false

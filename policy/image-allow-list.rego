@@ -30,6 +30,14 @@ CreateContainerRequest if {
 	}
 	input.shared_mounts == []
 	input.OCI.Hooks == null
+	not brings_volumes
+}
+
+# Disks of the cloud come by annotation. A pod that has some names them here, with the whole value: it says which key opens them.
+brings_volumes if {
+	some name, _ in input.OCI.Annotations
+	some beginning in {"io.confidentialcontainers.org.cloud_volumes", "io.confidentialcontainers.org.peerpodvolumes."}
+	startswith(name, beginning)
 }
 
 allowed_source(pull) if pull.source in allowed_images
@@ -73,7 +81,6 @@ default RemoveContainerRequest := true
 default SignalProcessRequest := true
 default WaitProcessRequest := true
 default StatsContainerRequest := true
-default UpdateContainerRequest := true
 default GetOOMEventRequest := true
 default GuestDetailsRequest := true
 default GetDiagnosticDataRequest := true
@@ -91,6 +98,7 @@ default ListInterfacesRequest := true
 default ListRoutesRequest := true
 
 # No use for a pod in a VM of its own.
+default UpdateContainerRequest := false
 default PauseContainerRequest := false
 default ResumeContainerRequest := false
 default GetMetricsRequest := false

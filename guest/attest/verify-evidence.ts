@@ -1,6 +1,8 @@
 import { GuestError } from "../core/errors.ts";
 import type { HostCertificate } from "./snp/certificate-table.ts";
+import type { MinimumTcb } from "./snp/minimum-tcb.ts";
 import { parseSnpEvidence } from "./snp/parse-evidence.ts";
+import type { TcbVersion } from "./snp/report.ts";
 import { validateSnpReport } from "./snp/validate.ts";
 import { verifySnpEvidence } from "./snp/verify.ts";
 import { validateTdxQuote } from "./tdx/validate.ts";
@@ -19,6 +21,8 @@ export interface EvidenceExpectation {
   /** Launch digests (SNP) or MRTDs (TDX) that are acceptable. */
   readonly measurements?: readonly Uint8Array[];
   readonly allowDebug?: boolean;
+  /** SNP: the oldest component versions that are acceptable. Those of TDX mean something only with Intel's collateral. */
+  readonly minimumTcb?: MinimumTcb;
   /** The time that certificates must be valid at; undefined: not checked. */
   readonly now?: Date;
 }
@@ -34,6 +38,8 @@ export interface EvidenceClaims {
   readonly registers: readonly string[];
   /** Whether an event log in the evidence gives the registers. */
   readonly logProven: boolean;
+  /** SNP: component versions. */
+  readonly tcb?: { readonly reported: TcbVersion; readonly committed: TcbVersion; readonly launch: TcbVersion };
 }
 
 /**
@@ -49,8 +55,14 @@ export function verifyEvidence(tee: string, text: string | Uint8Array, expected:
   if (tee === "snp") {
     const report = verifySnpEvidence(parseSnpEvidence(text), expected);
     validateSnpReport(report, expected);
-    const { measurement, reportData, hostData } = report;
-    return { tee, ...inHex({ measurement, reportData, initData: hostData }), registers: [], logProven: false };
+    const { measurement, reportData, hostData, reportedTcb, committedTcb, launchTcb } = report;
+    return {
+      tee,
+      ...inHex({ measurement, reportData, initData: hostData }),
+      registers: [],
+      logProven: false,
+      tcb: { reported: reportedTcb, committed: committedTcb, launch: launchTcb },
+    };
   }
   if (tee === "tdx") {
     const { body, logProven } = verifyTdxEvidence(text, expected);

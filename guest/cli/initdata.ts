@@ -26,7 +26,7 @@ import { writeFileAtomically } from "../sys/file.ts";
 import { readInputFile } from "./input-file.ts";
 
 const usage = `usage: podkeep initdata encode [--block-device IMAGE] FILE
-       podkeep initdata encode [--block-device IMAGE] [--algorithm NAME] [--aa FILE] [--cdh FILE] [--policy FILE]
+       podkeep initdata encode [--block-device IMAGE] [--algorithm NAME] [--aa FILE] [--cdh FILE] [--podkeep FILE] [--policy FILE]
        podkeep initdata decode FILE
        podkeep initdata digest [--json] FILE
        podkeep initdata check [--expect DIGEST [--platform NAME]] FILE
@@ -35,7 +35,7 @@ const usage = `usage: podkeep initdata encode [--block-device IMAGE] FILE
            document or of a new one made of the files given; with --block-device write the image of Kata's block device
   decode   print the TOML document
   digest   print the digest and what each platform reports for it
-  check    read it as the guest does, the policy included; print what is in it
+  check    read it as the guest does, podkeep.toml and the policy included; print what is in it
 
 FILE is the TOML document or any encoded form of it; - is standard input.
 
@@ -54,6 +54,7 @@ const options = {
   algorithm: { type: "string" },
   aa: { type: "string" },
   cdh: { type: "string" },
+  podkeep: { type: "string" },
   policy: { type: "string" },
   json: { type: "boolean" },
   expect: { type: "string" },
@@ -69,7 +70,7 @@ type Action = (values: Values, files: readonly string[], io: CommandIo) => Promi
 class UsageError extends Error {}
 
 const actions: ReadonlyMap<string, { readonly run: Action; readonly accepts: readonly (keyof Values)[] }> = new Map([
-  ["encode", { run: encode, accepts: ["block-device", "algorithm", "aa", "cdh", "policy"] }],
+  ["encode", { run: encode, accepts: ["block-device", "algorithm", "aa", "cdh", "podkeep", "policy"] }],
   ["decode", { run: decode, accepts: [] }],
   ["digest", { run: digest, accepts: ["json"] }],
   ["check", { run: check, accepts: ["expect", "platform"] }],
@@ -151,17 +152,18 @@ async function readDocument([file, ...more]: readonly string[], io: CommandIo): 
 }
 
 async function composeDocument(values: Values, io: CommandIo): Promise<Uint8Array> {
-  const { algorithm = "sha256", aa, cdh, policy } = values;
+  const { algorithm = "sha256", aa, cdh, podkeep, policy } = values;
   if (!isDigestAlgorithm(algorithm)) throw new UsageError(`--algorithm is none of ${digestAlgorithms.join(", ")}`);
   const entries = new Map<string, string>();
   for (const [name, file] of [
     ["aa.toml", aa],
     ["cdh.toml", cdh],
+    ["podkeep.toml", podkeep],
     ["policy.rego", policy],
   ] as const) {
     if (file !== undefined) entries.set(name, decodeUtf8(await readInputFile(file, maxEntryBytes, io), file));
   }
-  if (entries.size === 0) throw new UsageError("a file is needed, or one of --aa, --cdh, --policy");
+  if (entries.size === 0) throw new UsageError("a file is needed, or one of --aa, --cdh, --podkeep, --policy");
   return new TextEncoder().encode(composeInitdata(algorithm, entries));
 }
 

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { verifyAzureEvidence } from "../attest/azure/verify.ts";
 import { type ComparedClaims, compareWithReferences } from "../attest/reference-values/compare.ts";
 import { parseReferenceValues } from "../attest/reference-values/format.ts";
+import { parseMinimumTcb } from "../attest/snp/minimum-tcb.ts";
 import { type EvidenceExpectation, verifyEvidence } from "../attest/verify-evidence.ts";
 import { type CommandIo, exitCodes } from "../core/command.ts";
 import { GuestError } from "../core/errors.ts";
@@ -23,10 +24,10 @@ what may be believed as JSON. EVIDENCE is a file, - is standard input.
   --initdata FILE    the VM must run this initdata document
   --report-data HEX  the evidence must bind this
   --tee NAME         snp, tdx, az-snp-vtpm or az-tdx-vtpm; when absent, as the evidence looks
+  --minimum-tcb LIST SNP: the oldest firmware and microcode to accept, such as bootloader=4,tee=0,snp=24,microcode=219
   --allow-debug      accept a VM whose memory the host can read
 
-Whether the platform's firmware is up to date (Intel's collateral, revocation lists) is not looked at; component versions are in
-the evidence.
+Revocation lists are not looked at, nor is Intel's collateral, which says whether a TDX platform is up to date.
 
 Exit code 0: verified; 1: not, with the reason on standard error; 2: wrong command line.
 `;
@@ -37,6 +38,7 @@ const options = {
   initdata: { type: "string" },
   "report-data": { type: "string" },
   tee: { type: "string" },
+  "minimum-tcb": { type: "string" },
   "allow-debug": { type: "boolean", default: false },
 } as const;
 
@@ -81,6 +83,7 @@ async function readExpectation(values: Values, io: CommandIo): Promise<EvidenceE
   const [roots, others] = [true, false].map((wanted) => certificates.filter((one) => isSelfSigned(one) === wanted));
   const reportData = values["report-data"];
   const initdata = values.initdata;
+  const minimum = values["minimum-tcb"];
   return {
     roots: (roots ?? []).map(({ raw }) => raw),
     intermediates: (others ?? []).map(({ raw }) => ({ type: "ASK", data: raw })),
@@ -88,6 +91,7 @@ async function readExpectation(values: Values, io: CommandIo): Promise<EvidenceE
     ...(initdata === undefined
       ? {}
       : { initDataDigest: parseInitdata(unwrapInitdata(await readInputFile(initdata, maxFileBytes, io))).digest }),
+    ...(minimum === undefined ? {} : { minimumTcb: parseMinimumTcb(minimum) }),
     allowDebug: values["allow-debug"],
     now: new Date(),
   };

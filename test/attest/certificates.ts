@@ -7,6 +7,8 @@ export type SignatureKind = "ecdsa-sha256" | "ecdsa-sha384" | "rsa-pss-sha384";
 /** What goes into a certificate. */
 export interface CertificateOptions {
   readonly commonName: string;
+  /** Stands in place of the common name in the subject, as in cloud-api-adaptor's own certificate. */
+  readonly organization?: string;
   readonly publicKey: KeyObject;
   /** The issuer's name and key; absent: self-signed with `privateKey`. */
   readonly issuer?: { readonly commonName: string; readonly privateKey: KeyObject };
@@ -52,7 +54,7 @@ export function createCertificate(options: CertificateOptions): Buffer {
       generalizedTime(options.notBefore ?? new Date(Date.now() - 86_400_000)),
       generalizedTime(options.notAfter ?? new Date(Date.now() + 86_400_000)),
     ),
-    name(options.commonName),
+    options.organization === undefined ? name(options.commonName) : name(options.organization, "2.5.4.10"),
     options.publicKey.export({ format: "der", type: "spki" }),
     tlv(0xa3, sequence(...extensionsOf(options))),
   );
@@ -122,8 +124,9 @@ function extension(oid: string, value: Uint8Array): Buffer {
   return sequence(objectIdentifier(oid), octetString(value));
 }
 
-function name(commonName: string): Buffer {
-  return sequence(tlv(0x31, sequence(objectIdentifier("2.5.4.3"), tlv(0x0c, Buffer.from(commonName)))));
+/** A name of one attribute: the common name, or another by its OID. */
+function name(value: string, attribute = "2.5.4.3"): Buffer {
+  return sequence(tlv(0x31, sequence(objectIdentifier(attribute), tlv(0x0c, Buffer.from(value)))));
 }
 
 function generalizedTime(date: Date): Buffer {

@@ -9,6 +9,8 @@ const intel = new FakeIntel();
 const nonce = Buffer.from("nonce");
 const padded = Buffer.concat([nonce, Buffer.alloc(59)]);
 const digest = Buffer.alloc(32, 0x44);
+/** What the fake chip has. */
+const tcb = { fmc: null, bootloader: 10, tee: 1, snp: 23, microcode: 130 };
 
 describe("SNP", () => {
   const text = encodeSnpEvidence(amd.report({ reportData: padded, hostData: digest }), [amd.vcek]);
@@ -22,6 +24,7 @@ describe("SNP", () => {
       initData: digest.toString("hex"),
       registers: [],
       logProven: false,
+      tcb: { reported: tcb, committed: tcb, launch: tcb },
     });
   });
 
@@ -31,6 +34,36 @@ describe("SNP", () => {
 
   test("threat 95: genuine, but over another nonce", () => {
     expect(() => verifyEvidence("snp", text, { ...expected, reportData: Buffer.from("other") })).toThrow("REPORT_DATA");
+  });
+
+  test.each([
+    ["debugging allowed", { policy: 0xb_0000n }, "POLICY (debugging)"],
+    ["a migration agent", { policy: 0x7_0000n }, "POLICY (migration)"],
+    ["another VMPL", { vmpl: 1 }, "VMPL 0"],
+  ])("threat 78: evidence with %s is refused", (_name, change, reason) => {
+    const report = amd.report({ reportData: padded, hostData: digest, ...change });
+    expect(() => verifyEvidence("snp", encodeSnpEvidence(report, [amd.vcek]), expected)).toThrow(reason);
+  });
+
+  test.each([
+    [{ microcode: 131 }, "REPORTED_TCB (microcode)"],
+    [{ bootloader: 10, snp: 24 }, "REPORTED_TCB (snp)"],
+    [{ fmc: 0 }, "REPORTED_TCB (fmc)"],
+  ])("threat 77: firmware older than %j is refused", (minimumTcb, field) => {
+    expect(() => verifyEvidence("snp", text, { ...expected, minimumTcb })).toThrow(field);
+    verifyEvidence("snp", text, { ...expected, minimumTcb: { bootloader: 10, tee: 1, snp: 23, microcode: 130 } });
+  });
+
+  test.each([
+    ["COMMITTED_TCB", 0x1e0],
+    ["LAUNCH_TCB", 0x1f0],
+  ])("threat 77: so is an older %s, though the chip reports a newer one", (field, offset) => {
+    const report = amd.report({ reportData: padded, hostData: digest, outdatedAt: offset });
+    const evidence = encodeSnpEvidence(report, [amd.vcek]);
+    verifyEvidence("snp", evidence, expected);
+    expect(() => verifyEvidence("snp", evidence, { ...expected, minimumTcb: { microcode: 130 } })).toThrow(
+      `${field} (microcode)`,
+    );
   });
 });
 
@@ -59,7 +92,7 @@ describe("TDX", () => {
     );
   });
 
-  test("a debuggable VM is refused unless somebody insists", () => {
+  test("threat 78: a debuggable VM is refused unless somebody insists", () => {
     const debuggable = evidenceOf(intel.quote({ reportData: padded, mrConfigId, attributes: 1n }));
     expect(() => verifyEvidence("tdx", debuggable, expected)).toThrow("debugging");
     verifyEvidence("tdx", debuggable, { ...expected, allowDebug: true });

@@ -33,6 +33,21 @@ describe("podkeep initdata", () => {
     expect(checked.stdout).toMatch(/^sha384:[0-9a-f]{96}; aa\.toml \(44 bytes\), policy\.rego \(21 bytes\)\n$/);
   });
 
+  test("a typo in podkeep.toml is found by encode and by check", async () => {
+    using folder = new TestFolder();
+    const good = folder.file("good.toml", "[agent]\nidle_power_off_minutes = 30\n");
+    const { stdout } = await initdata(["encode", "--podkeep", good]);
+    expect((await initdata(["check", "-"], stdout)).stdout).toContain("; podkeep.toml (36 bytes)");
+
+    const bad = folder.file("bad.toml", "[agent]\nidle_poweroff_minutes = 30\n");
+    const problem = `initdata: data."podkeep.toml": agent.idle_poweroff_minutes: initdata can't set this key\n`;
+    const encoded = await initdata(["encode", "--podkeep", bad]);
+    expect(encoded).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(problem) });
+    const document = `algorithm = "sha256"\nversion = "0.1.0"\n[data]\n"podkeep.toml" = "agent.idle_poweroff_minutes = 30"\n`;
+    const checked = await initdata(["check", "-"], document);
+    expect(checked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(problem) });
+  });
+
   test("encode writes the block device's image", async () => {
     using folder = new TestFolder();
     const image = join(folder.path, "initdata.img");

@@ -75,3 +75,22 @@ test.each([[[]], [["a", "b"]], [["a"]], [["a", "--root", "b", "--report-data", "
     expect(stderr).toContain("usage: podkeep verify");
   },
 );
+
+test("threat 77: --minimum-tcb refuses older firmware, of Azure's VMs, too, and takes nothing else for a version", async () => {
+  using folder = new TestFolder();
+  const root = ["--root", folder.file("amd.pem", amdChain)];
+  const snp = encodeSnpEvidence(amd.report(), [amd.vcek]);
+  const verify = async (minimum: string, evidence: string) => {
+    const { exitCode, stderr } = await runCommand(run, ["-", ...root, "--minimum-tcb", minimum], evidence);
+    return { exitCode, stderr };
+  };
+  for (const evidence of [snp, makeEvidence()]) {
+    expect((await verify("snp=23,microcode=130", evidence)).exitCode).toBe(0);
+    expect(await verify("snp=23,microcode=131", evidence)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("REPORTED_TCB (microcode)"),
+    });
+  }
+  for (const wrong of ["", "snp", "snp=", "snp=256", "snp=-1", "other=1", "snp=1,snp=2", "snp=1,", "__proto__=1"])
+    expect(await verify(wrong, snp)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("component") });
+});

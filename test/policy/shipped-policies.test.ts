@@ -67,7 +67,7 @@ const lifeOfAPod = [
 
 test("the policies that ship are the ones of the README", () => {
   const readme = textOf("README.md");
-  expect(files).toHaveLength(6);
+  expect(files).toHaveLength(7);
   for (const name of files) expect(readme).toContain(`| \`${name}\` |`);
 });
 
@@ -125,7 +125,18 @@ test("scenario P1: logs-without-exec lets a pod live and be read, and nothing be
     expect(passed).not.toContain(name);
 });
 
-describe("scenario P5: exec-allow-list", () => {
+describe.each(files.filter((name) => !name.startsWith("allow-all")))("%s", (name) => {
+  test("threat 59: nothing is typed into a container", () => {
+    for (const method of ["WriteStdin", "CloseStdin"]) expect(passing(name)).not.toContain(method);
+  });
+
+  test("threat 61: nothing is paused, and no limit changes", () => {
+    for (const method of ["PauseContainer", "ResumeContainer", "UpdateContainer"])
+      expect(passing(name)).not.toContain(method);
+  });
+});
+
+describe("scenario P5, threat 56: exec-allow-list", () => {
   const process = {
     User: { UID: 1001, GID: 0, AdditionalGids: [0] },
     Cwd: "/work",
@@ -192,7 +203,7 @@ describe("scenario P5: exec-allow-list", () => {
   });
 });
 
-describe("scenario P8: image-allow-list", () => {
+describe("scenario P8, threat 37: image-allow-list", () => {
   const web = `quay.io/example/web@sha256:${"0".repeat(64)}`;
   const root = "/run/kata-containers/c1/rootfs";
   const pull = (source: string, metadata: object = {}) => ({
@@ -230,6 +241,17 @@ describe("scenario P8: image-allow-list", () => {
     ["a pull to another place", [{ ...pull(web), mount_point: "/elsewhere" }]],
   ])("%s is refused", (_name, storages) => {
     expect(outcome(storages)).toBe("permission-denied");
+  });
+
+  test("threat 117: disks of the cloud that the policy doesn't name are refused", () => {
+    const annotations = (name: string) =>
+      gateWith("image-allow-list.rego").outcome("CreateContainer", {
+        container_id: "c1",
+        storages: [pull(web)],
+        OCI: { Root: { Path: root }, Annotations: { [name]: "{}" } },
+      } as never);
+    expect(annotations("io.kubernetes.cri.container-name")).toBe("allow");
+    expect(annotations("io.confidentialcontainers.org.cloud_volumes")).toBe("permission-denied");
   });
 
   test.each(["/", "/bin", "/usr/bin/x", "//bin", "/./bin", "bin", "/usr", "/lib64/ld.so"])(

@@ -3,6 +3,7 @@ import { GuestError } from "../../core/errors.ts";
 import { allPcrs } from "../../sys/tpm/pcr.ts";
 import { parseQuoteStatement } from "../../sys/tpm/quote.ts";
 import type { HostCertificate } from "../snp/certificate-table.ts";
+import type { MinimumTcb } from "../snp/minimum-tcb.ts";
 import { validateSnpReport } from "../snp/validate.ts";
 import { verifySnpEvidence } from "../snp/verify.ts";
 import { validateTdxQuote } from "../tdx/validate.ts";
@@ -30,6 +31,8 @@ export interface AzureExpectation {
   /** PCRs with the values that are acceptable. */
   readonly pcrs?: ReadonlyMap<number, readonly Uint8Array[]>;
   readonly allowDebug?: boolean;
+  /** SNP: the oldest component versions that are acceptable. */
+  readonly minimumTcb?: MinimumTcb;
   /** The time that certificates must be valid at; undefined: not checked. */
   readonly now?: Date;
 }
@@ -78,7 +81,7 @@ function verifyHardware(
   tee: AzureTee,
   { hardware: { proof } }: AzureEvidence,
   report: HclReport,
-  { measurements, allowDebug, ...trust }: AzureExpectation,
+  { measurements, allowDebug, minimumTcb, ...trust }: AzureExpectation,
 ): Uint8Array {
   const isSnp = tee === "az-snp-vtpm";
   if (report.reportType !== (isSnp ? hclReportTypes.snp : hclReportTypes.tdx)) {
@@ -92,7 +95,7 @@ function verifyHardware(
   if (isSnp) {
     const vcek: HostCertificate = { type: "VCEK", data: proof };
     const snp = verifySnpEvidence({ report: report.hardwareReport, certificates: [vcek] }, trust);
-    validateSnpReport(snp, expected);
+    validateSnpReport(snp, { ...expected, ...(minimumTcb === undefined ? {} : { minimumTcb }) });
     return snp.measurement;
   }
   const body = verifyTdxQuote(proof, trust);

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { GuestError } from "../../core/errors.ts";
 import { fitInitDataDigest } from "../report-data.ts";
+import { findOutdatedComponent, type MinimumTcb } from "./minimum-tcb.ts";
 import type { SnpReport } from "./report.ts";
 
 /** What a relying party expects of a genuine report. Members that are undefined are not compared. */
@@ -15,6 +16,8 @@ export interface SnpExpectation {
   readonly allowDebug?: boolean;
   /** A migration agent can move the VM elsewhere: false unless somebody insists. */
   readonly allowMigration?: boolean;
+  /** Older firmware and microcode have known holes. */
+  readonly minimumTcb?: MinimumTcb;
 }
 
 /** Bits of POLICY (spec/tee-abi.md 1.4). */
@@ -43,6 +46,8 @@ export function validateSnpReport(report: SnpReport, expected: SnpExpectation): 
   }
   if ((report.policy & debugPolicy) !== 0n && expected.allowDebug !== true) throw refuse("POLICY (debugging)");
   if ((report.policy & migrationPolicy) !== 0n && expected.allowMigration !== true) throw refuse("POLICY (migration)");
+  const outdated = findOutdatedComponent(report, expected.minimumTcb ?? {});
+  if (outdated !== undefined) throw refuse(outdated);
 }
 
 function equals(a: Uint8Array, b: Uint8Array): boolean {

@@ -12,6 +12,8 @@ export interface FakeReport {
   readonly vmpl?: number;
   /** Family and model; Genoa when absent. */
   readonly cpu?: readonly [number, number];
+  /** Offset of a TCB version that has microcode 1. */
+  readonly outdatedAt?: number;
 }
 
 /** Component versions that the fake chip reports and its certificate names. */
@@ -90,6 +92,7 @@ export class FakeAmd {
     report.set(options.measurement ?? Buffer.alloc(48, 0xab), 0x090);
     report.set(options.hostData ?? Buffer.alloc(32), 0x0c0);
     for (const offset of [0x038, 0x180, 0x1e0, 0x1f0]) report.set(tcb, offset);
+    if (options.outdatedAt !== undefined) report.writeUInt8(1, options.outdatedAt + 7);
     if (version > 2) report.set([...(options.cpu ?? [0x19, 0x11]), 1], 0x188);
     report.set(chipId, 0x1a0);
     report.set([40, 55, 1], 0x1e8);
