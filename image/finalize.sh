@@ -10,6 +10,7 @@ mkdir -p "$units/multi-user.target.wants" "$BUILDROOT/run" "$BUILDROOT/var/log"
 for name in podkeep-provision podkeep-hub podkeep-agent systemd-networkd systemd-resolved; do
   enable "$name.service"
 done
+enable podkeep-refresh.timer
 # mkosi and Debian point it elsewhere.
 ln -sf ../run/systemd/resolve/resolv.conf "$BUILDROOT/etc/resolv.conf"
 
@@ -22,18 +23,24 @@ for name in systemd-firstboot.service ldconfig.service systemd-hwdb-update.servi
   systemd-update-done.service systemd-logind.service systemd-timesyncd.service systemd-journald-audit.socket \
   systemd-networkd-wait-online.service systemd-sysext.service systemd-confext.service systemd-boot-random-seed.service \
   systemd-boot-update.service systemd-network-generator.service dbus.service dbus.socket apt-daily.timer \
-  apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
+  apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
   mask "$name"
 done
-# It would mount and swap to whatever partitions the host adds to the disk (threat model row 64).
+# Generators make units at boot. gpt-auto would mount and swap to whatever partitions the host adds to the disk (threat model row
+# 64); there is nothing here for the others.
 mkdir -p "$BUILDROOT/etc/systemd/system-generators"
-ln -sf /dev/null "$BUILDROOT/etc/systemd/system-generators/systemd-gpt-auto-generator"
+without_generators() {
+  for name; do ln -sf /dev/null "$BUILDROOT/etc/systemd/system-generators/systemd-$name-generator"; done
+}
+without_generators gpt-auto hibernate-resume rc-local ssh system-update sysv
 
 if [ "$PODKEEP_PROFILE" = production ]; then
   for name in getty@.service serial-getty@.service console-getty.service container-getty@.service getty.target \
     debug-shell.service systemd-ask-password-console.path systemd-ask-password-wall.path; do
     mask "$name"
   done
+  # They make shells and commands out of the kernel's command line (threat model row 72).
+  without_generators debug getty run
   # No shell and nothing that needs one: all that the image runs is a program of its own.
   for name in bash dash sh rbash awk mawk perl login su sulogin agetty apt dpkg; do
     rm -f "$BUILDROOT"/usr/bin/"$name" "$BUILDROOT"/usr/bin/"$name"-* "$BUILDROOT"/usr/sbin/"$name" \

@@ -1,21 +1,19 @@
-import { copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { writeBundles } from "./bundle.ts";
 import { buildFolder, projectRoot } from "./folders.ts";
+import { type ImageOptions, imageConfiguration, type Profile } from "./image-configuration.ts";
 import { writePauseBundle } from "./pause.ts";
 import { pathInTools, runInTools } from "./tools-tree.ts";
 
-/** What an image is for. */
-export type Profile = "production" | "debug";
-
-/** What mkosi copies over the packages' files; the same for the disk image and the lean one. */
+/** What mkosi copies over the packages' files; but for podkeep.toml the same for the disk image and the lean one. */
 const imageTree = join(buildFolder, "image-tree");
 
 /** The policy that rules when a pod's initdata brings none. */
 const defaultPolicies: Readonly<Record<Profile, string>> = { production: "deny-all.rego", debug: "allow-all.rego" };
 
-/** Fills {@link imageTree} with podkeep, its Node, policies, configuration and pause container. */
+/** Fills {@link imageTree} with podkeep, its Node, policies and pause container. */
 export async function makeImageTree(profile: Profile): Promise<void> {
   const path = (name: string): string => join(imageTree, name);
   rmSync(imageTree, { recursive: true, force: true });
@@ -29,8 +27,12 @@ export async function makeImageTree(profile: Profile): Promise<void> {
     copyFileSync(join(projectRoot, "policy", name), path(`etc/kata-opa/${name}`));
   }
   symlinkSync(defaultPolicies[profile], path("etc/kata-opa/default-policy.rego"));
-  copyFileSync(join(projectRoot, `image/podkeep-${profile}.toml`), path("etc/podkeep/podkeep.toml"));
   writePauseBundle(path("pause_bundle"));
+}
+
+/** Puts the configuration of the image that is built next into {@link imageTree}. */
+export function writeImageConfiguration(options: ImageOptions): void {
+  writeFileSync(join(imageTree, "etc/podkeep/podkeep.toml"), imageConfiguration(options));
 }
 
 function isShippedPolicy(name: string): boolean {

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { buildFolder, projectRoot } from "./folders.ts";
-import type { Profile } from "./image-tree.ts";
+import type { Profile } from "./image-configuration.ts";
 import { toolsTree, writeAptSources } from "./tools-tree.ts";
 
 /** Builds the disk image: first its initrd, image/initrd/mkosi.conf, then mkosi.conf and a profile of image/profiles. */

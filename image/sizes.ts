@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { buildFolder, imageFiles, imageFolder } from "./folders.ts";
 import { pathInTools, runInTools } from "./tools-tree.ts";
@@ -15,7 +15,9 @@ export interface Part {
 /** podkeep's own files. */
 export function treeParts(): Part[] {
   const folder = join(buildFolder, "image-tree/usr/lib/podkeep");
-  return ["node", "agent.cjs", "hub.cjs", "provision.cjs"].map((name) => sizeOf(folder, name));
+  return readdirSync(folder)
+    .sort()
+    .map((name) => sizeOf(folder, name));
 }
 
 /** Kernel and initramfs. */

@@ -15,8 +15,9 @@ import { runPodSteps } from "../test/demo/pod-steps.ts";
 import { Steps } from "../test/demo/steps.ts";
 import { type PodVm, startPodVm } from "../test/vm/pod-vm.ts";
 import { imageFiles, imageFolder } from "./folders.ts";
+import type { Variant } from "./image-configuration.ts";
 import { type Accelerator, chooseAccelerator } from "./vm/accelerator.ts";
-import { hostSeenByVm, type Variant } from "./vm/virtual-machine.ts";
+import { hostSeenByVm } from "./vm/virtual-machine.ts";
 
 /** How long a VM may take to power off. */
 const powerOffTimeoutMs = 120_000;

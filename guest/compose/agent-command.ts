@@ -1,9 +1,11 @@
 import { startAgent } from "./agent.ts";
 import { daemonCommand } from "./daemon.ts";
+import { refuseWorker } from "./refusal.ts";
 
 /** `podkeep agent`. */
 export const agentCommand = daemonCommand({
   name: "agent",
   summary: "serve the Kata agent API, every request decided by the policy",
   start: startAgent,
+  onFailure: refuseWorker,
 });

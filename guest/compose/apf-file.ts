@@ -1,13 +1,56 @@
 import { GuestError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../core/json.ts";
-import type { ServerTls } from "../rpc/tls.ts";
+import { fileVersion, readFileIfPresent } from "../sys/file.ts";
+import type { AgentConfiguration } from "./configuration.ts";
+
+/** No apf.json is larger. */
+export const maxApfFileBytes = 1024 * 1024;
 
 /** What cloud-api-adaptor tells the pod VM in apf.json (spec/forwarder.md 3). It comes from the host. */
 export interface ApfFile {
   /** The pod's network, for guest/network to check; null when there is none. */
   readonly podNetwork: JsonValue;
-  /** Undefined when it has no certificate. */
-  readonly tls: ServerTls | undefined;
+  readonly tls: ApfTls;
+}
+
+/** TLS material of the host's choice. PEM; undefined: apf.json does not have it. */
+export interface ApfTls {
+  /** There together with the key, or not at all. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** Absent means "everybody" to the reference; here it is an error when the port opens. */
+  readonly ca: string | undefined;
+  readonly minVersion: string | undefined;
+  readonly cipherSuites: readonly string[] | undefined;
+}
+
+/** An apf.json and which one it was. */
+export interface ReadApfFile {
+  readonly file: ApfFile;
+  /** For {@link fileVersion}; undefined when there is none. */
+  readonly version: string | undefined;
+}
+
+/**
+ * Reads what cloud-api-adaptor left. It may be missing where the port needs nothing of it.
+ *
+ * @throws GuestError `failed-precondition` when it is missing, `invalid-argument` that names the key
+ */
+export function readApfFile(agent: AgentConfiguration): ReadApfFile {
+  // The version first: what changes while it is read shows at the next look.
+  const version = fileVersion(agent.apfFile);
+  const text = readFileIfPresent(agent.apfFile, maxApfFileBytes);
+  if (text !== undefined) return { file: parseApfFile(text), version };
+  if (!needsApfFile(agent)) return { file: parseApfFile("{}"), version };
+  throw new GuestError(
+    "failed-precondition",
+    `${agent.apfFile} is missing: TLS material of the port would come from there`,
+  );
+}
+
+/** Whether apf.json has to be there for the port to open. */
+export function needsApfFile({ tls, tlsServerCertificate, tlsClientCa }: AgentConfiguration): boolean {
+  return tls === "required" && (tlsServerCertificate === "" || tlsClientCa === "");
 }
 
 /**
@@ -24,16 +67,14 @@ export function parseApfFile(text: string | Uint8Array): ApfFile {
   if ((cert === "") !== (key === "")) {
     throw new GuestError("invalid-argument", "apf.json: tls-server-cert and tls-server-key go together");
   }
-  const ca = stringMember(document, "tls-client-ca");
-  const tls: ServerTls = {
-    cert,
-    key,
-    // Absent means "everybody" to the reference; here it is an error when the port opens.
-    ca: ca === "" ? undefined : ca,
-    minVersion: stringMember(document, "tls-min-version"),
+  const tls: ApfTls = {
+    cert: cert || undefined,
+    key: key || undefined,
+    ca: stringMember(document, "tls-client-ca") || undefined,
+    minVersion: stringMember(document, "tls-min-version") || undefined,
     cipherSuites: stringList(document, "tls-cipher-suites"),
   };
-  return { podNetwork: member(document, "pod-network"), tls: cert === "" ? undefined : tls };
+  return { podNetwork: member(document, "pod-network"), tls };
 }
 
 function member(document: JsonObject, key: string): JsonValue {

@@ -1,6 +1,7 @@
 import { GuestError } from "../core/errors.ts";
 import type { LogLevel } from "../core/log.ts";
-import { parseToml } from "../core/toml.ts";
+import { isTomlTable, parseToml, type TomlTable, type TomlValue } from "../core/toml.ts";
+import { measuredSettings, requireCertificateWithKey } from "../initdata/measured-settings.ts";
 
 /** Where the agent listens for the host, and how. */
 export interface AgentConfiguration {
@@ -8,10 +9,21 @@ export interface AgentConfiguration {
   readonly listen: string;
   /** `required`: TLS with client certificates. `off`: plain, for local use; only measured configuration can say so. */
   readonly tls: "required" | "off";
+  /** PEM: who may connect, whatever apf.json says; empty: apf.json's word counts. */
+  readonly tlsClientCa: string;
+  /** DNS name, common name or organisation that a client's certificate must bear, too; empty: any. */
+  readonly tlsClientName: string;
+  /** kbs:/// URIs of the server's certificate chain and key, PEM each, in place of apf.json's; both or none. */
+  readonly tlsServerCertificate: string;
+  readonly tlsServerKey: string;
+  /** `VersionTLS12` or `VersionTLS13`; empty: apf.json's word counts. */
+  readonly tlsMinVersion: string;
   /** JSON with TLS material and the pod's network (spec/forwarder.md 3). */
   readonly apfFile: string;
   /** The pod's network namespace. */
   readonly networkNamespace: string;
+  /** The VM's interface for tunnels, where workers use one apart from the primary one (`dedicated`); empty: there is none. */
+  readonly hostInterface: string;
   /** `crun` or `runc`, or the absolute path of either. */
   readonly runtime: string;
   /** Bundle of the pause container. */
@@ -26,6 +38,10 @@ export interface AgentConfiguration {
   readonly defaultPolicy: string;
   /** Tells the caller of a denied request what the policy printed. For debug builds: it shows the host the pod's secrets. */
   readonly explainToHost: boolean;
+  /** How long port 15150 tells the worker why the start failed, before the process ends; 0: not at all. */
+  readonly refusalSeconds: number;
+  /** How long the VM may be without a connection before it powers itself off; 0: for ever. */
+  readonly idlePowerOffMinutes: number;
 }
 
 /** The attestation agent, the data hub and the workload's HTTP API. */
@@ -55,8 +71,12 @@ export interface ProvisionConfiguration {
   readonly expectedDigest: string;
   /** Whether PCR 8 is extended with the digest: where there is a TPM, always, or never. */
   readonly tpm: "auto" | "required" | "off";
+  /** What the root has to be: `verity` starts nothing unless the kernel verifies its blocks and it is read-only. */
+  readonly root: "any" | "verity";
   /** What was verified is written here, for the daemons. */
   readonly directory: string;
+  /** Share of the memory free at the start that the pod's files may take, such as `50%`; empty: nothing is mounted. */
+  readonly storageLimit: string;
 }
 
 /** All of podkeep's configuration, defaults filled in. */
@@ -75,8 +95,14 @@ export const defaultConfiguration: Configuration = {
   agent: {
     listen: "0.0.0.0:15150",
     tls: "required",
+    tlsClientCa: "",
+    tlsClientName: "",
+    tlsServerCertificate: "",
+    tlsServerKey: "",
+    tlsMinVersion: "",
     apfFile: "/run/peerpod/apf.json",
     networkNamespace: "/run/netns/podns",
+    hostInterface: "",
     runtime: "crun",
     pauseBundle: "/pause_bundle",
     stateDirectory: "/run/kata-containers",
@@ -84,6 +110,8 @@ export const defaultConfiguration: Configuration = {
     cgroupParent: "/podkeep",
     defaultPolicy: "/etc/kata-opa/default-policy.rego",
     explainToHost: false,
+    refusalSeconds: 0,
+    idlePowerOffMinutes: 0,
   },
   hub: {
     attestationAgentSocket: `${runtimeDirectory}/attestation-agent/attestation-agent.sock`,
@@ -100,17 +128,21 @@ export const defaultConfiguration: Configuration = {
     initdata: "/run/peerpod/initdata",
     expectedDigest: "",
     tpm: "auto",
+    root: "any",
     directory: "/run/peerpod",
+    storageLimit: "",
   },
 };
 
-/** Values that a key is limited to. */
+/** A VM that can't start should end before anybody pays for it. */
+const maxRefusalSeconds = 3600;
+
+/** Values that a key is limited to; those that initdata may set have their checks there. */
 const choices: Readonly<Record<string, readonly string[]>> = {
   log_level: ["error", "warn", "info", "debug"],
-  "agent.tls": ["required", "off"],
   "provision.source": ["auto", "file", "block-device", "cidata", "azure", "aws", "gcp", "alibaba", "none"],
   "provision.tpm": ["auto", "required", "off"],
-  "hub.rest_features": ["resource", "attestation", "all"],
+  "provision.root": ["any", "verity"],
   "hub.initdata_binding": ["required", "preferred"],
 };
 
@@ -120,11 +152,23 @@ const choices: Readonly<Record<string, readonly string[]>> = {
  * @throws GuestError `invalid-argument` that names the key: unknown, of the wrong type, or not one of its values
  */
 export function parseConfiguration(text: string): Configuration {
-  return overlay(defaultConfiguration, parseToml(text), "");
+  const table = parseToml(text);
+  const configuration = overlayConfiguration(defaultConfiguration, table);
+  if (isTomlTable(table["agent"])) requireCertificateWithKey(table["agent"]);
+  return configuration;
+}
+
+/**
+ * A configuration with the keys of a table laid over.
+ *
+ * @throws GuestError as {@link parseConfiguration}
+ */
+export function overlayConfiguration(configuration: Configuration, table: TomlTable): Configuration {
+  return overlay(configuration, table, "");
 }
 
 /** `defaults` with the values of `given` laid over, table by table. */
-function overlay<T extends object>(defaults: T, given: Readonly<Record<string, unknown>>, prefix: string): T {
+function overlay<T extends object>(defaults: T, given: TomlTable, prefix: string): T {
   const names = new Map(Object.keys(defaults).map((name) => [snakeCase(name), name]));
   const result = new Map<string, unknown>(Object.entries(defaults));
   for (const [key, value] of Object.entries(given)) {
@@ -136,15 +180,23 @@ function overlay<T extends object>(defaults: T, given: Readonly<Record<string, u
   return Object.fromEntries(result) as T;
 }
 
-function valueFor(fallback: unknown, given: unknown, key: string): unknown {
+function valueFor(fallback: unknown, given: TomlValue, key: string): unknown {
   if (typeof fallback === "object" && fallback !== null) {
-    if (typeof given !== "object" || given === null) throw invalid(key, "it is a table");
-    return overlay(fallback, given as Readonly<Record<string, unknown>>, `${key}.`);
+    if (!isTomlTable(given)) throw invalid(key, "it is a table");
+    return overlay(fallback, given, `${key}.`);
   }
   if (typeof given !== typeof fallback) throw invalid(key, `it takes a ${typeof fallback}`);
   const allowed = choices[key];
   if (allowed !== undefined && !allowed.includes(String(given))) throw invalid(key, `it takes ${allowed.join(", ")}`);
+  if (key === "agent.refusal_seconds" && !isRefusalTime(given))
+    throw invalid(key, `it takes 0 to ${maxRefusalSeconds}`);
+  const expected = measuredSettings.get(key)?.(given);
+  if (expected !== undefined) throw invalid(key, `it takes ${expected}`);
   return given;
+}
+
+function isRefusalTime(seconds: unknown): boolean {
+  return Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= maxRefusalSeconds;
 }
 
 function snakeCase(name: string): string {

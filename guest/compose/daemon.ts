@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { type Command, type CommandIo, exitCodes } from "../core/command.ts";
 import { describeFailure, GuestError } from "../core/errors.ts";
 import { createLog, type Log } from "../core/log.ts";
+import { oneLine } from "../core/one-line.ts";
 import { Scope } from "../core/scope.ts";
 import { readFileBounded } from "../sys/file.ts";
 import { notifyServiceManager } from "../sys/notify.ts";
@@ -13,22 +14,45 @@ export const defaultConfigurationFile = "/etc/podkeep/podkeep.toml";
 
 const maxConfigurationBytes = 1024 * 1024;
 
+/** Longest line that others are told, in characters: it has to fit into the event of a pod, which holds 1024. */
+const maxReasonLength = 600;
+
 /** What a daemon is started with. */
 export interface DaemonContext {
   readonly configuration: Configuration;
   readonly log: Log;
+  /** A line for operators, on standard error: in a pod VM the console, which the host reads. */
+  readonly notice: (line: string) => void;
   /** Closed when the daemon is told to stop; what the daemon opens goes in here. */
   readonly scope: Scope;
+  /** Gets the text of apf.json as soon as user data has brought it, before anything of it is checked or written. */
+  readonly onApfFile?: (text: string) => void;
 }
 
 /** A daemon: opens everything and returns once it serves. */
 export type StartDaemon = (context: DaemonContext) => Promise<void>;
+
+/** A start that failed, for those who are to know of it. */
+export interface FailedStart {
+  /** The image's: the initdata that might change it may be what failed. */
+  readonly configuration: Configuration;
+  readonly error: unknown;
+  /** What standard error said, on one line of bounded length. */
+  readonly line: string;
+  /** apf.json as user data brought it, if it came so far. */
+  readonly apfFile: string | undefined;
+  readonly log: Log;
+  /** Aborted when the process is told to stop. */
+  readonly signal: AbortSignal;
+}
 
 /** What `--help` says of a command, and what runs. */
 export interface DaemonDescription {
   readonly name: string;
   readonly summary: string;
   readonly start: StartDaemon;
+  /** Tells others of a failed start, standard error knows of it already. The process ends when it returns. */
+  readonly onFailure?: (failure: FailedStart) => Promise<void>;
   /** Ends once started, as provisioning does. */
   readonly oneShot?: boolean;
 }
@@ -73,16 +97,26 @@ async function runDaemon(
   log: Log,
   io: CommandIo,
 ): Promise<number> {
+  const notice = (line: string): void => io.stderr(`podkeep ${description.name}: ${line}\n`);
+  let apfFile: string | undefined;
+  const onApfFile = (text: string): void => {
+    apfFile = text;
+  };
   const notifySocket = io.environment["NOTIFY_SOCKET"];
   await using scope = new Scope();
   // What waits while starting (for a network, a key broker) waits no longer when the process is told to stop.
   io.signal.addEventListener("abort", () => void scope.close().catch(() => {}), { once: true });
   try {
-    await description.start({ configuration, log, scope });
+    await description.start({ configuration, log, notice, scope, onApfFile });
   } catch (error) {
     if (io.signal.aborted) return exitCodes.failure;
     log.error("could not start", { error });
-    io.stderr(`podkeep ${description.name}: ${describeFailure(error)}\n`);
+    const reason = describeFailure(error);
+    notice(reason);
+    // What did start must not go on beside a refusal that may take a minute.
+    await scope.close().catch((cause: unknown) => log.warn("not everything could be closed", { error: cause }));
+    const line = oneLine(`podkeep ${description.name}: ${reason}`, maxReasonLength);
+    await description.onFailure?.({ configuration, error, line, apfFile, log, signal: io.signal });
     return exitCodes.failure;
   }
   if (description.oneShot === true) return exitCodes.success;

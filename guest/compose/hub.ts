@@ -13,11 +13,16 @@ import {
   createDataHub,
   createReconnectingClient,
   createResourceProvider,
+  createSecureMounts,
+  type DataHubParts,
   defaultAttestationAgentConfig,
   defaultDataHubConfig,
   type EventRecorder,
   parseAttestationAgentConfig,
   parseDataHubConfig,
+  type SecureMountParts,
+  type SecureMounts,
+  systemStorageTools,
   writeCredentialFiles,
 } from "../hub/index.ts";
 import type { Initdata } from "../initdata/initdata.ts";
@@ -37,26 +42,32 @@ import { KeyProviderService } from "../rpc/messages/keyprovider.ts";
 import type { RpcClient } from "../rpc/method.ts";
 import { MethodRegistry } from "../rpc/method-registry.ts";
 import { servePort } from "../rpc/port.ts";
+import { createGuestPaths } from "../runtime/guest-paths.ts";
 import { makeDirectories } from "../sys/file.ts";
 import { listenTcp } from "../sys/socket.ts";
 import { listenUnix } from "../sys/unix-socket.ts";
 import type { Configuration, HubConfiguration } from "./configuration.ts";
 import type { StartDaemon } from "./daemon.ts";
 import { parseEndpoint } from "./endpoint.ts";
+import { clearHubFailure } from "./hub-failure.ts";
 import { composeImagePull } from "./image-pull.ts";
+import { applyMeasuredSettings } from "./measured-settings.ts";
 import { chooseAttester } from "./platform.ts";
 import { loadProvisionedInitdata } from "./provision-files.ts";
+import { headerDirectoryOf } from "./provision-storage.ts";
 
 /**
  * Serves the attestation agent, the data hub and the workload's HTTP API. The three meet by the reference's own socket
  * interface even in one process, so that each can be swapped for the reference's program.
  */
-export const startHub: StartDaemon = async ({ configuration, log, scope }) => {
-  const initdata = loadProvisionedInitdata(configuration.provision.directory);
+export const startHub: StartDaemon = async ({ configuration: image, log, scope }) => {
+  const initdata = loadProvisionedInitdata(image.provision.directory);
+  const configuration = applyMeasuredSettings(image, initdata);
   const parts = { configuration, initdata, log, scope };
   const agentSocket = await serveAttestationAgent(parts);
   const hubSocket = await serveDataHub(parts, agentSocket);
   await serveRest(parts, agentSocket, hubSocket);
+  clearHubFailure(configuration);
   log.info("hub serves", { attestationAgent: agentSocket, dataHub: hubSocket, rest: configuration.hub.restListen });
 };
 
@@ -138,13 +149,17 @@ async function serveDataHub({ configuration, initdata, log, scope }: HubParts, a
     log,
     lifetime: scope.signal,
   });
+  const keyServices: DataHubParts["keyServices"] = new Map();
+  const { skipSealedSecretVerification } = config;
+  const keys = { resources, keyServices, skipVerification: skipSealedSecretVerification };
+  const volumes = openSecureMounts(configuration, keys, log, scope);
   const hub = createDataHub({
     resources,
     attestationAgent,
     images,
-    volumes: undefined,
-    keyServices: new Map(),
-    skipSealedSecretVerification: config.skipSealedSecretVerification,
+    volumes,
+    keyServices,
+    skipSealedSecretVerification,
     log,
   });
   const registry = new MethodRegistry({ gate: localGate, log, unknownFields: "ignore" });
@@ -154,6 +169,24 @@ async function serveDataHub({ configuration, initdata, log, scope }: HubParts, a
   registry.add(ImagePullService, hub.imagePull);
   registry.add(KeyProviderService, hub.keyProvider);
   return serveSocket(config.socketPath ?? configuration.hub.dataHubSocket, registry, log, scope);
+}
+
+function openSecureMounts(
+  { agent }: Configuration,
+  keys: SecureMountParts["keys"],
+  log: Log,
+  scope: Scope,
+): SecureMounts {
+  const { base, cloudVolumes } = createGuestPaths({ base: agent.stateDirectory, networkNamespace: undefined });
+  const volumes = createSecureMounts({
+    tools: systemStorageTools,
+    headerDirectory: headerDirectoryOf(agent.runtimeDirectory),
+    mountRoots: [base, cloudVolumes],
+    keys,
+    log,
+  });
+  scope.add("secure volumes", () => volumes.close());
+  return volumes;
 }
 
 /** Listens in the pod's network namespace, where the workload's loopback is; the hub itself stays in the VM's. */

@@ -15,7 +15,7 @@ import { linuxPlatform } from "../oci/platform.ts";
 import { createImagePolicy } from "../oci/policy/image-policy.ts";
 import { parseImagePolicy } from "../oci/policy/policy-document.ts";
 import { defaultRegistries, parseRegistriesConfig, type RegistriesConfig } from "../oci/registries.ts";
-import { type CredentialLookup, parseCredentials } from "../oci/registry/credentials.ts";
+import { anonymous, type CredentialLookup, parseCredentials } from "../oci/registry/credentials.ts";
 import { readFileBounded, readFileIfPresent } from "../sys/file.ts";
 import { HttpClient } from "../sys/http-client.ts";
 
@@ -97,11 +97,14 @@ async function loadRegistries(parts: ImagePullParts): Promise<RegistriesConfig> 
 
 async function loadCredentials(parts: ImagePullParts): Promise<CredentialLookup> {
   const source = parts.config.registryCredentials;
-  const bytes =
-    source === undefined
-      ? readFileIfPresent(parts.hostCredentials, maxDocumentBytes)
-      : await readDocument(source, parts);
-  return parseCredentials(bytes ?? Buffer.from('{"auths":{}}'));
+  if (source !== undefined) return parseCredentials(await readDocument(source, parts));
+  // Read at each pull: the host's are renewed while the pod runs.
+  return (reference) => readHostCredentials(parts.hostCredentials)(reference);
+}
+
+function readHostCredentials(file: string): CredentialLookup {
+  const bytes = readFileIfPresent(file, maxDocumentBytes);
+  return bytes === undefined ? anonymous : parseCredentials(bytes);
 }
 
 async function readDocument(source: DocumentSource, { resources, lifetime }: ImagePullParts): Promise<Uint8Array> {

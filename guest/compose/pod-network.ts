@@ -3,24 +3,27 @@ import type { Scope } from "../core/scope.ts";
 import { setUpPodNetwork, tearDownPodNetwork } from "../network/pod-network.ts";
 import { parsePodNetworkConfiguration } from "../network/pod-network-configuration.ts";
 import type { ApfFile } from "./apf-file.ts";
+import type { AgentConfiguration } from "./configuration.ts";
 
 /**
- * Connects the pod with its worker as apf.json says; without a `pod-network` in it the pod has its loopback and nothing else.
- * Taken down when the agent ends.
+ * Connects the pod with its worker as apf.json says; without a `pod-network` in it a pod with a namespace of its own has the
+ * loopback and nothing else. Taken down when the agent ends.
  *
  * @throws GuestError that names what is wrong with the configuration or what the kernel refused
  */
 export async function connectPodNetwork(
   { podNetwork }: ApfFile,
-  podNamespace: string | undefined,
+  { networkNamespace, hostInterface }: Pick<AgentConfiguration, "networkNamespace" | "hostInterface">,
   log: Log,
   scope: Scope,
 ): Promise<void> {
-  if (podNetwork === null || podNamespace === undefined) {
-    log.warn("the pod has no network but its loopback", { reason: "apf.json has no pod-network" });
+  if (podNetwork === null || networkNamespace === "") {
+    const reason = podNetwork === null ? "apf.json has no pod-network" : "it has no namespace of its own";
+    log.warn("the pod gets no tunnel to its worker", { reason });
     return;
   }
   const configuration = parsePodNetworkConfiguration(podNetwork);
-  scope.add("pod network", () => tearDownPodNetwork(configuration, podNamespace));
-  await setUpPodNetwork(configuration, { podNamespace, signal: scope.signal, log });
+  const place = { podNamespace: networkNamespace, hostInterface: hostInterface || undefined };
+  scope.add("pod network", () => tearDownPodNetwork(configuration, place));
+  await setUpPodNetwork(configuration, { ...place, signal: scope.signal, log });
 }

@@ -20,6 +20,8 @@ export const provisionedFiles = {
   delivered: "initdata",
   registryCredentials: "auth.json",
   scratchSpace: "scratch-space.marker",
+  /** Where user data came from, to ask there again: name of a cloud, or what cidata was found on. */
+  userDataSource: "user-data.source",
 } as const;
 
 /** No initdata of any form is larger. */
@@ -79,6 +81,7 @@ function filesOf(
   };
   const files = new Map(Object.entries(measured).map(([name, content]) => [join(directory, name), content]));
   for (const { path, content, isDelivered } of hostFiles) if (isDelivered) files.set(path, content);
+  if (userData !== undefined) files.set(join(directory, provisionedFiles.userDataSource), userData.source);
   if (userData?.files.initdata !== undefined)
     files.set(join(directory, provisionedFiles.delivered), userData.files.initdata);
   if (userData?.files.scratchSpace === true) files.set(join(directory, provisionedFiles.scratchSpace), "");

@@ -4,12 +4,12 @@ import { decodeUtf8 } from "../core/utf8.ts";
 import { maxUserDataBytes } from "../initdata/user-data/limits.ts";
 import { parsePodNetworkConfiguration } from "../network/pod-network-configuration.ts";
 import { parseCredentials } from "../oci/registry/credentials.ts";
-import { serverTlsOptions } from "../rpc/tls.ts";
 import { readFileIfPresent } from "../sys/file.ts";
-import { parseApfFile } from "./apf-file.ts";
-import type { Configuration } from "./configuration.ts";
+import { needsApfFile, parseApfFile } from "./apf-file.ts";
+import type { AgentConfiguration, Configuration } from "./configuration.ts";
 import { provisionedFiles } from "./provision-files.ts";
 import type { UserData } from "./provision-user-data.ts";
+import { checkApfTls } from "./tls-material.ts";
 
 /** A file of the host's, checked. */
 export interface HostFile {
@@ -27,10 +27,8 @@ export interface HostFile {
  *   there is none
  */
 export function obtainHostFiles({ agent, provision }: Configuration, userData: UserData | undefined): HostFile[] {
-  const apf = obtain(agent.apfFile, userData?.files.forwarderConfiguration, userData, (text) =>
-    checkApf(text, agent.tls),
-  );
-  if (apf === undefined && agent.tls === "required") {
+  const apf = obtain(agent.apfFile, userData?.files.forwarderConfiguration, userData, (text) => checkApf(text, agent));
+  if (apf === undefined && needsApfFile(agent)) {
     const from = userData === undefined ? "this machine has no user data" : `${userData.origin} does not bring it`;
     const problem = `no ${agent.apfFile}: ${from}, and port 15150 requires its TLS material (agent.tls)`;
     throw new GuestError("failed-precondition", problem);
@@ -64,12 +62,8 @@ function readText(path: string): string | undefined {
   return bytes === undefined ? undefined : decodeUtf8(bytes, path);
 }
 
-function checkApf(text: string, requirement: "required" | "off"): void {
+function checkApf(text: string, agent: AgentConfiguration): void {
   const { tls, podNetwork } = parseApfFile(text);
-  if (requirement === "required") {
-    if (tls === undefined)
-      throw new GuestError("failed-precondition", "it has no tls-server-cert, and port 15150 requires TLS (agent.tls)");
-    serverTlsOptions(tls);
-  }
+  checkApfTls(agent, tls);
   if (podNetwork !== null) parsePodNetworkConfiguration(podNetwork);
 }

@@ -4,6 +4,7 @@ import type { MachineIdentity } from "../initdata/user-data/detect.ts";
 import { type FetchClock, systemClock } from "../initdata/user-data/fetch.ts";
 import type { MetadataAccess, UserDataSource } from "../initdata/user-data/source.ts";
 import { readFileIfPresent } from "../sys/file.ts";
+import { type RootFileSystem, readRootFileSystem } from "../sys/root-file-system.ts";
 import { extendPcr, readPcrs } from "../sys/tpm/pcr.ts";
 import { Tpm } from "../sys/tpm/tpm.ts";
 import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
@@ -12,6 +13,8 @@ import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
 export interface InitdataRegister {
   /** What it holds, 32 bytes. @throws GuestError */
   read(): Promise<Uint8Array>;
+  /** This register and those that prove the image, by number: what a verifier compares. @throws GuestError */
+  readCompared(): Promise<ReadonlyMap<number, Uint8Array>>;
   /** @throws GuestError */
   extend(digest: Uint8Array): Promise<void>;
   close(): Promise<void>;
@@ -21,6 +24,8 @@ export interface InitdataRegister {
 export interface Machine {
   /** What the firmware says of it. */
   identity(): MachineIdentity;
+  /** @throws GuestError */
+  readRootFileSystem(): RootFileSystem;
   /** A cloud's metadata service. */
   cloudSource(cloud: CloudName): UserDataSource;
   /** One attempt to tell Azure that this machine is ready. @throws Error when trying again may help */
@@ -35,9 +40,13 @@ export interface Machine {
 const maxIdentityBytes = 4096;
 const initdataPcr = 8;
 
+/** Option ROMs, UKI, initdata, initrd, sections of the UKI, additions to the command line (spec/podvm-image.md 3). */
+const comparedPcrs = [3, 4, initdataPcr, 9, 11, 12];
+
 /** The machine that this process runs on. */
 export const thisMachine: Machine = {
   identity: () => ({ vendor: readIdentity("sys_vendor"), chassisTag: readIdentity("chassis_asset_tag") }),
+  readRootFileSystem: () => readRootFileSystem(),
   cloudSource: (cloud) => cloudSource(cloud),
   reportReadiness: (access) => reportAzureReadiness(access),
   deviceDirectory: "/dev",
@@ -53,12 +62,19 @@ export function tpmRegister(tpm: Tpm): InitdataRegister {
   return {
     read: async () => {
       const [value] = await readPcrs(tpm, [initdataPcr]);
-      if (value === undefined) throw new TypeError("a PCR that was read has no value");
-      return value;
+      return value ?? missing(initdataPcr);
+    },
+    readCompared: async () => {
+      const values = await readPcrs(tpm, comparedPcrs);
+      return new Map(comparedPcrs.map((pcr, index) => [pcr, values[index] ?? missing(pcr)]));
     },
     extend: (digest) => extendPcr(tpm, initdataPcr, digest),
     close: () => tpm.close(),
   };
+}
+
+function missing(pcr: number): never {
+  throw new TypeError(`PCR ${pcr} was read and has no value`);
 }
 
 function readIdentity(name: string): string {

@@ -5,11 +5,14 @@ import { pcr8Of } from "../initdata/digest.ts";
 import type { Initdata } from "../initdata/initdata.ts";
 import { InitdataError } from "../initdata/initdata-error.ts";
 import type { ProvisionConfiguration } from "./configuration.ts";
+import type { DaemonContext } from "./daemon.ts";
 import type { InitdataRegister, Machine } from "./provision-machine.ts";
 
 /**
  * Measures the document into PCR 8, once per boot. What has been done in this boot, the register itself tells: that can neither get
  * lost nor be forged as a file can. Where there is no TPM, the hub compares the digest with what the TEE reports.
+ *
+ * A notice shows the registers that a verifier compares.
  *
  * @throws InitdataError naming `algorithm` for a document that PCR 8 can't hold; GuestError `failed-precondition` when the register
  *   holds something else, or when a TPM is required and missing (threat model row 85)
@@ -18,7 +21,7 @@ export async function measureInitdata(
   initdata: Initdata,
   { tpm }: ProvisionConfiguration,
   machine: Pick<Machine, "openRegister">,
-  log: Log,
+  { log, notice }: Pick<DaemonContext, "log" | "notice">,
 ): Promise<void> {
   if (tpm === "off") return;
   const register = await machine.openRegister();
@@ -30,6 +33,7 @@ export async function measureInitdata(
   }
   try {
     await measureInto(register, initdata, log);
+    notice(`PCRs (sha256): ${describe(await register.readCompared())}`);
   } finally {
     await register.close();
   }
@@ -55,6 +59,11 @@ async function measureInto(register: InitdataRegister, { algorithm, digest }: In
   if (!equal(after, goal))
     throw new GuestError("failed-precondition", `PCR 8 holds ${hex(after)} after it was extended, not ${hex(goal)}`);
   log.info("initdata measured", { pcr8: hex(goal) });
+}
+
+/** They are no secret: whoever starts the VM can quote them, and operators collect reference values here (scenario I11). */
+function describe(registers: ReadonlyMap<number, Uint8Array>): string {
+  return [...registers].map(([pcr, value]) => `${pcr} ${hex(value)}`).join(" ");
 }
 
 function equal(left: Uint8Array, right: Uint8Array): boolean {

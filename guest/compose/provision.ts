@@ -5,29 +5,40 @@ import { bringLoopbackUp } from "../sys/loopback.ts";
 import { createPersistentNamespace } from "../sys/namespace.ts";
 import type { Configuration } from "./configuration.ts";
 import type { DaemonContext, StartDaemon } from "./daemon.ts";
+import { clearHubFailure } from "./hub-failure.ts";
+import { applyMeasuredSettings } from "./measured-settings.ts";
 import { writeProvisionedFiles } from "./provision-files.ts";
 import { obtainHostFiles } from "./provision-host-files.ts";
 import { obtainInitdata } from "./provision-initdata.ts";
 import { type Machine, thisMachine } from "./provision-machine.ts";
 import { measureInitdata } from "./provision-measurement.ts";
 import { reportReadiness } from "./provision-readiness.ts";
+import { requireVerifiedRoot } from "./provision-root.ts";
+import { provideStorage } from "./provision-storage.ts";
 import { obtainUserData } from "./provision-user-data.ts";
 
 /**
- * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's network
- * namespace. Starts nothing; when anything is wrong nothing is written.
+ * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's storage
+ * and network namespace. Starts nothing; when anything is wrong nothing is written.
  *
  * @throws GuestError naming the key, host or file at fault
  */
 export const provision: StartDaemon = (context) => provisionOn(thisMachine, context);
 
 /** As {@link provision}, on a machine of the caller's. */
-export async function provisionOn(machine: Machine, { configuration, log, scope }: DaemonContext): Promise<void> {
+export async function provisionOn(
+  machine: Machine,
+  { configuration, log, notice, scope, onApfFile }: DaemonContext,
+): Promise<void> {
   const settings = configuration.provision;
-  const userData = await obtainUserData(configuration, machine, log, scope.signal);
+  clearHubFailure(configuration);
+  requireVerifiedRoot(settings, machine);
+  const userData = await obtainUserData(configuration, machine, { log, notice, signal: scope.signal });
+  if (userData?.files.forwarderConfiguration !== undefined) onApfFile?.(userData.files.forwarderConfiguration);
   const initdata = obtainInitdata(settings, userData, machine.deviceDirectory, log);
-  const hostFiles = obtainHostFiles(configuration, userData);
-  await measureInitdata(initdata, settings, machine, log);
+  const hostFiles = obtainHostFiles(applyMeasuredSettings(configuration, initdata), userData);
+  await measureInitdata(initdata, settings, machine, { log, notice });
+  await provideStorage({ configuration, initdata, userData, log, signal: scope.signal });
   writeProvisionedFiles(settings.directory, { initdata, hostFiles, userData });
   makePodNetworkNamespace(configuration, log);
   if (userData?.source === "azure") await reportReadiness(machine, log, scope.signal);

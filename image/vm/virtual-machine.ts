@@ -5,12 +5,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { imageFiles, imageFolder } from "../folders.ts";
+import type { Variant } from "../image-configuration.ts";
 import { invocationInTools, pathInTools, toolsTree } from "../tools-tree.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { writeCidata } from "./cidata.ts";
-
-/** The lean image boots kernel and initramfs directly; the disk image goes through UEFI, verity and systemd, with a TPM. */
-export type Variant = "lean" | "disk";
 
 /** What a VM is started with. */
 export interface VirtualMachineOptions {
@@ -22,14 +20,23 @@ export interface VirtualMachineOptions {
   readonly userData?: ReadonlyMap<string, string>;
   /** Default: with the disk image, as on every cloud. libvirt's VMs have none. */
   readonly hasTpm?: boolean;
+  /** Default: 2048 for the disk image, 1024 for the lean one. */
+  readonly memoryMegabytes?: number;
+  /** Words that the host adds to the disk image's kernel command line, by the firmware's tables. */
+  readonly addedCommandLine?: string;
   /** Another disk than the one that was built. It isn't written to. */
   readonly disk?: string;
+  /** Raw files, attached as further virtio disks and written to. */
+  readonly extraDisks?: readonly string[];
 }
 
 /** The address by which a VM reaches this machine's loopback (QEMU's user network). */
 export const hostSeenByVm = "10.0.2.2";
 
-const memoryMegabytes: Readonly<Record<Variant, number>> = { lean: 1024, disk: 2048 };
+/** Where systemd-stub looks for them. */
+const stubOption = "io.systemd.stub.kernel-cmdline-extra";
+
+const defaultMegabytes: Readonly<Record<Variant, number>> = { lean: 1024, disk: 2048 };
 
 /** A VM in QEMU. */
 export interface VirtualMachine extends AsyncDisposable {
@@ -78,7 +85,15 @@ function machineOf(qemu: ChildProcess, port: number, stop: () => Promise<void>):
 }
 
 function qemuArguments(
-  { variant, accelerator, port, disk }: VirtualMachineOptions,
+  {
+    variant,
+    accelerator,
+    port,
+    disk,
+    memoryMegabytes = defaultMegabytes[variant],
+    extraDisks = [],
+    addedCommandLine,
+  }: VirtualMachineOptions,
   folder: string,
   cidata: string | undefined,
   tpm: string | undefined,
@@ -88,10 +103,12 @@ function qemuArguments(
   return [
     ...machine,
     ...accel,
-    ...["-m", String(memoryMegabytes[variant]), "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"],
+    ...["-m", String(memoryMegabytes), "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"],
     ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:15150`],
     ...["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"],
     ...(variant === "lean" ? leanArguments(cidata) : diskArguments(folder, cidata, disk)),
+    ...extraDisks.flatMap((file) => ["-drive", `if=virtio,format=raw,file=${pathInTools(file)}`]),
+    ...(addedCommandLine === undefined ? [] : ["-smbios", `type=11,value=${stubOption}=${addedCommandLine}`]),
     ...(tpm === undefined
       ? []
       : [

@@ -11,11 +11,11 @@ describe("apf.json", () => {
   });
 
   test("an exact key wins over one in other case", () => {
-    expect(parseApfFile('{"TLS-SERVER-CERT": "a", "tls-server-cert": "b", "tls-server-key": "k"}').tls?.cert).toBe("b");
+    expect(parseApfFile('{"TLS-SERVER-CERT": "a", "tls-server-cert": "b", "tls-server-key": "k"}').tls.cert).toBe("b");
   });
 
-  test("no certificate, no TLS material", () => {
-    expect(parseApfFile("{}")).toEqual({ podNetwork: null, tls: undefined });
+  test("what it doesn't have is undefined", () => {
+    expect(parseApfFile("{}")).toEqual({ podNetwork: null, tls: { cipherSuites: [] } });
   });
 
   test.each([

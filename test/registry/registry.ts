@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { boundPort, listenTcp } from "../../guest/sys/socket.ts";
 import { type Blob, type BuiltImage, sha256 } from "./image-builder.ts";
 
 /** Answers a request in the registry's place. Return false to let the registry answer. */
@@ -14,11 +14,13 @@ export interface RegistryOptions {
   readonly auth?: { readonly kind: "basic" | "token"; readonly username: string; readonly password: string };
   /** 0, any free one, when absent. */
   readonly port?: number;
+  /** Where it listens in place of loopback. */
+  readonly network?: { readonly namespace: string; readonly address: string };
 }
 
-/** A registry on loopback for tests and the demo: read-only by HTTP, filled by method. It can be told to misbehave. */
+/** A registry, on loopback as a rule, for tests and the demo: read-only by HTTP, filled by method. It can be told to misbehave. */
 export interface Registry extends AsyncDisposable {
-  /** `127.0.0.1:<port>` */
+  /** Address and port, such as `127.0.0.1:5000`. */
   readonly host: string;
   /** `METHOD /path` of each request so far. */
   readonly requests: readonly string[];
@@ -69,9 +71,10 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   };
 
   const server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  // A TCP server's address is no string.
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { namespace, address = "127.0.0.1" } = options.network ?? {};
+  const fd = listenTcp({ host: address, port: options.port ?? 0, networkNamespace: namespace });
+  await new Promise<void>((resolve) => server.listen({ fd }, resolve));
+  const host = `${address}:${boundPort(fd)}`;
 
   const registry: Registry = {
     host,

@@ -57,10 +57,14 @@ export interface Pod extends AsyncDisposable {
 /** Starts what a pod needs, up to its pause container. */
 export async function startPod(options: StackOptions): Promise<Pod> {
   const registry = await startRegistry();
+  return openPod(await startStack(options), registry);
+}
+
+/** Makes sandbox and pause container in a running stack, and a registry's image of busybox ready for others. */
+export async function openPod(stack: Stack, registry: Registry): Promise<Pod> {
   const built = buildBusyboxImage();
   registry.push("app", "1", built);
   const image = `${registry.host}/app@${built.manifest.digest}`;
-  const stack = await startStack(options);
   const shim = new KataShim(await stack.connect(), containerId(), stack.stateDirectory);
   await shim.createSandbox();
   await shim.startPause();

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { connectGrpc, connectTtrpc } from "../../guest/rpc/connect.ts";
+import { connectGrpc, connectTtrpc, type ServerAddress } from "../../guest/rpc/connect.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { RpcClient } from "../../guest/rpc/method.ts";
 import { writePauseBundle } from "../../image/pause.ts";
@@ -26,10 +26,14 @@ export interface StackOptions {
   readonly restFeatures?: "resource" | "attestation" | "all";
   /** Plain TCP instead of mutual TLS. */
   readonly plain?: boolean;
+  /** Address and port of the agent; a free port on loopback when absent. */
+  readonly listen?: string;
   readonly runtime?: string;
   readonly logLevel?: "info" | "debug";
   /** Other fields of apf.json, or other values. */
   readonly apf?: Readonly<Record<string, unknown>>;
+  /** What worker and pod VM prove themselves with; made when absent. */
+  readonly identities?: Identities;
   /** What to run: the daemons from their sources when absent. */
   readonly command?: readonly string[];
 }
@@ -68,7 +72,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     ...files,
     process: child,
     output: () => output,
-    connect: (protocol = "ttrpc") => connect(files, options.plain === true, protocol),
+    connect: (protocol = "ttrpc") =>
+      connectWorker({ host: "127.0.0.1", port: files.port }, options.plain ? undefined : files.identities, protocol),
     stop: () => stopStack(child, files.directory),
     [Symbol.asyncDispose]: () => stopStack(child, files.directory),
   };
@@ -81,7 +86,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack;
 }
 
-interface StackFiles {
+/** Where the parts of a stack are. */
+export interface StackFiles {
   readonly directory: string;
   readonly stateDirectory: string;
   readonly networkNamespace: string;
@@ -97,7 +103,7 @@ export async function writeStackFiles(options: StackOptions = {}): Promise<Stack
   const path = (...names: string[]): string => join(directory, ...names);
   const name = directory.slice("/run/".length);
   const port = await freePort();
-  const identities = createIdentities();
+  const identities = options.identities ?? createIdentities();
   const networkNamespace = path("podns");
   const cgroupParent = `/${name}`;
   mkdirSync(path("peerpod"));
@@ -124,7 +130,7 @@ rest_features = "${options.restFeatures ?? "resource"}"
 image_store = "${path("image")}"
 
 [agent]
-listen = "127.0.0.1:${port}"
+listen = "${options.listen ?? `127.0.0.1:${port}`}"
 tls = "${options.plain === true ? "off" : "required"}"
 apf_file = "${path("peerpod/apf.json")}"
 network_namespace = "${networkNamespace}"
@@ -150,10 +156,16 @@ function apfOf(identities: Identities): Record<string, unknown> {
   };
 }
 
-function connect(files: StackFiles, plain: boolean, protocol: "ttrpc" | "grpc"): Promise<RpcClient> {
-  const { serverAuthority, client, serverName } = files.identities;
-  const options = plain ? {} : { tls: { ca: serverAuthority, ...client, serverName } };
-  return (protocol === "ttrpc" ? connectTtrpc : connectGrpc)({ host: "127.0.0.1", port: files.port }, options);
+/** Connects as the worker does: with these identities, or without TLS when there are none. */
+export function connectWorker(
+  address: ServerAddress,
+  identities: Identities | undefined,
+  protocol: "ttrpc" | "grpc" = "ttrpc",
+): Promise<RpcClient> {
+  const options = identities && {
+    tls: { ca: identities.serverAuthority, ...identities.client, serverName: identities.serverName },
+  };
+  return (protocol === "ttrpc" ? connectTtrpc : connectGrpc)(address, options);
 }
 
 /** Polls as cloud-api-adaptor does. A process that ended won't answer any more: what it printed says why. */

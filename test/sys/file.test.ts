@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import {
+  fileVersion,
   listDirectory,
   makeDirectories,
   pathExists,
@@ -31,6 +32,22 @@ test("a missing file is undefined, any other failure is told", () => {
   const directory = temporaryDirectory();
   expect(readFileIfPresent(path.join(directory, "none"), 1)).toBeUndefined();
   expect(failureOf(() => readFileIfPresent(directory, 1)).message).toBe("EISDIR: Is a directory");
+});
+
+test("a file's version changes with each write and with its replacement, and not by itself", () => {
+  const file = path.join(temporaryDirectory(), "file");
+  expect(fileVersion(file)).toBeUndefined();
+  const versions = ["a", "bc"].map((text) => {
+    fs.writeFileSync(file, text);
+    return fileVersion(file);
+  });
+  // The same size and times as before, but another file.
+  const { atime, mtime } = fs.statSync(file);
+  writeFileAtomically(file, "de");
+  fs.utimesSync(file, atime, mtime);
+  versions.push(fileVersion(file));
+  expect(new Set(versions).size).toBe(3);
+  expect(fileVersion(file)).toBe(versions[2]);
 });
 
 test("failures carry call and path for the log, and the peer sees neither", () => {

@@ -11,7 +11,7 @@ import { withPodServices } from "../demo/pod-services.ts";
 import { runPodSteps } from "../demo/pod-steps.ts";
 import { Steps } from "../demo/steps.ts";
 import { createIdentities } from "../stack/identities.ts";
-import { freePort, startPodVm, userDataOf } from "./pod-vm.ts";
+import { awaitRefusal, freePort, startPodVm, userDataOf } from "./pod-vm.ts";
 
 const disk = join(imageFolder, imageFiles.disk);
 const isWanted = env["PODKEEP_VM"] === "disk" && existsSync(disk);
@@ -40,10 +40,14 @@ describe.skipIf(!isWanted)("the production disk image in QEMU: UEFI, TPM, verity
     expect(steps.finish(), lines.join("")).toBe(true);
   });
 
-  test("threat 7: wrong initdata starts nothing; one line on the console says why", { timeout }, async () => {
+  test("A12, threat 7: wrong initdata starts nothing; console and worker are told why, then the VM powers off", {
+    timeout,
+  }, async () => {
+    const identities = createIdentities();
     const port = await freePort();
-    const userData = userDataOf('algorithm = "md5"\nversion = "0.1.0"\n[data]\n', createIdentities());
+    const userData = userDataOf('algorithm = "md5"\nversion = "0.1.0"\n[data]\n', identities);
     await using machine = await startVirtualMachine({ variant: "disk", accelerator, port, userData });
+    expect(await awaitRefusal(machine, identities)).toMatch(/^podkeep provision: .*initdata: algorithm/);
     await machine.ended;
     expect(machine.console()).toMatch(/podkeep provision: .*initdata.*algorithm/);
   });

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { env } from "node:process";
-import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { imageFiles, imageFolder } from "../../image/folders.ts";
 import { type Accelerator, chooseAccelerator } from "../../image/vm/accelerator.ts";
@@ -10,7 +9,8 @@ import { withPodServices } from "../demo/pod-services.ts";
 import { runPodSteps } from "../demo/pod-steps.ts";
 import { Steps } from "../demo/steps.ts";
 import { createIdentities } from "../stack/identities.ts";
-import { connectAsWorker, freePort, startPodVm, userDataOf } from "./pod-vm.ts";
+import { awaitRefusal, freePort, startPodVm, userDataOf } from "./pod-vm.ts";
+import { computedRegisters, registersOn } from "./registers.ts";
 
 const isBuilt = existsSync(join(imageFolder, imageFiles.leanInitramfs));
 const isWanted = env["PODKEEP_VM"] === "1" || isBuilt;
@@ -25,12 +25,16 @@ describe.skipIf(!isWanted)("the lean image in QEMU", () => {
     accelerator = await chooseAccelerator();
   });
 
-  test("N4: a whole pod, from user data to the VM's powering off", { timeout }, async () => {
+  test("N4, A2: a whole pod, from user data to the VM's powering off; PCR 8 holds its initdata", {
+    timeout,
+  }, async () => {
     const lines: string[] = [];
     const steps = new Steps((text) => lines.push(text), "vm");
     await withPodServices(steps, hostSeenByVm, async (pod) => {
-      await using vm = await startPodVm({ variant: "lean", accelerator, initdata: pod.initdata });
+      await using vm = await startPodVm({ variant: "lean", accelerator, initdata: pod.initdata, hasTpm: true });
+      expect(registersOn(vm.output()).get(8)).toBe((await computedRegisters(pod.initdata)).get(8));
       await runPodSteps(steps, { ...vm, log: () => vm.output() }, pod);
+      expect(vm.output()).toContain("pod network connected");
       await vm.machine.ended;
       expect(vm.output()).toContain("podkeep ended with exit code 0");
     }).catch((error: unknown) => {
@@ -39,26 +43,16 @@ describe.skipIf(!isWanted)("the lean image in QEMU", () => {
     expect(steps.finish(), lines.join("")).toBe(true);
   });
 
-  test("threat 7: with a policy that is no Rego, nothing listens; the console says why", { timeout }, async () => {
+  test("A12, threat 7: with wrong initdata nothing is served; console and worker are told why", {
+    timeout,
+  }, async () => {
     const identities = createIdentities();
     const port = await freePort();
-    const userData = userDataOf(initdataWith("package agent_policy\nallow if {"), identities);
+    const userData = userDataOf('algorithm = "md5"\nversion = "0.1.0"\n[data]\n', identities);
     await using machine = await startVirtualMachine({ variant: "lean", accelerator, port, userData });
-    let answered = false;
-    while (machine.isRunning()) {
-      await connectAsWorker(port, identities, "ttrpc").then(
-        async (client) => {
-          answered = true;
-          await client.close();
-        },
-        () => setTimeout(200),
-      );
-    }
-    expect(answered).toBe(false);
-    expect(machine.console()).toMatch(/^podkeep agent: the policy does not load:\nagent_policy:3:1: rego_parse_error/m);
+    const line = await awaitRefusal(machine, identities);
+    expect(line).toMatch(/^podkeep provision: the initdata of user data \(\S+\) can't be used: initdata: algorithm: /);
+    expect(machine.console().split("\n")).toContain(line);
+    expect(machine.console()).not.toContain("agent serves");
   });
 });
-
-function initdataWith(policy: string): string {
-  return `algorithm = "sha256"\nversion = "0.1.0"\n\n[data]\n"policy.rego" = '''\n${policy}\n'''\n`;
-}

@@ -1,11 +1,14 @@
 import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { GuestError } from "../../guest/core/errors.ts";
 import { encodeAnnotation } from "../../guest/initdata/encodings.ts";
 import { connectGrpc, connectTtrpc } from "../../guest/rpc/connect.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { RpcClient } from "../../guest/rpc/method.ts";
+import type { Variant } from "../../image/image-configuration.ts";
 import type { Accelerator } from "../../image/vm/accelerator.ts";
-import { startVirtualMachine, type Variant, type VirtualMachine } from "../../image/vm/virtual-machine.ts";
+import { hostSeenByVm, startVirtualMachine, type VirtualMachine } from "../../image/vm/virtual-machine.ts";
+import { sampleConfiguration } from "../network/pod-network-samples.ts";
 import { createIdentities, type Identities } from "../stack/identities.ts";
 
 /** How long a VM may take until it answers; translated instructions need three times what was measured. */
@@ -19,6 +22,12 @@ export interface PodVmOptions {
   readonly initdata: string;
   /** As in {@link startVirtualMachine}. */
   readonly hasTpm?: boolean;
+  readonly memoryMegabytes?: number;
+  readonly addedCommandLine?: string;
+  readonly disk?: string;
+  readonly extraDisks?: readonly string[];
+  /** User data asks for scratch space. */
+  readonly scratchSpace?: boolean;
   /** Any free one when absent. */
   readonly port?: number | undefined;
 }
@@ -43,7 +52,8 @@ export interface PodVm extends AsyncDisposable {
 export async function startPodVm(options: PodVmOptions): Promise<PodVm> {
   const identities = createIdentities();
   const port = options.port ?? (await freePort());
-  const userData = userDataOf(options.initdata, identities);
+  const marker = options.scratchSpace === true ? [["/run/peerpod/scratch-space.marker", ""] as const] : [];
+  const userData = new Map([...userDataOf(options.initdata, identities), ...marker]);
   const machine = await startVirtualMachine({ ...options, port, userData });
   const vm: PodVm = {
     machine,
@@ -62,7 +72,7 @@ export async function startPodVm(options: PodVmOptions): Promise<PodVm> {
   return vm;
 }
 
-/** The user data of a pod VM: its initdata, and what its port proves itself with. */
+/** The user data of a pod VM: its initdata, what its port proves itself with, and a tunnel to a worker that never answers. */
 export function userDataOf(initdata: string, { server, client }: Identities): ReadonlyMap<string, string> {
   const apf = {
     "pod-namespace": "default",
@@ -70,6 +80,7 @@ export function userDataOf(initdata: string, { server, client }: Identities): Re
     "tls-server-cert": server.cert,
     "tls-server-key": server.key,
     "tls-client-ca": client.cert,
+    "pod-network": { ...sampleConfiguration, "worker-node-ip": `${hostSeenByVm}/24` },
   };
   return new Map([
     ["/run/peerpod/apf.json", JSON.stringify(apf, null, 4)],
@@ -96,6 +107,7 @@ async function answers(vm: PodVm, timeoutMs: number): Promise<void> {
       await client.call(Health.methods.Check, {}, { timeoutMs: 30_000 });
       return await client.close();
     } catch (cause) {
+      if (isRefusal(cause)) throw new Error("the VM could not start", { cause });
       if (!vm.machine.isRunning()) throw new Error(`the VM has ended; its console:\n${tailOf(vm.output())}`, { cause });
       if (performance.now() > deadline) {
         throw new Error(`the VM does not answer; its console:\n${tailOf(vm.output())}`, { cause });
@@ -103,6 +115,29 @@ async function answers(vm: PodVm, timeoutMs: number): Promise<void> {
       await setTimeout(250);
     }
   }
+}
+
+/**
+ * What a worker is told at last that dials a VM which can't start, from its first second on.
+ *
+ * @throws Error when a call succeeds, or the VM ends before it has refused one
+ */
+export async function awaitRefusal(machine: VirtualMachine, identities: Identities): Promise<string> {
+  while (machine.isRunning()) {
+    const answer: unknown = await connectAsWorker(machine.port, identities, "ttrpc")
+      .then(
+        (client) => client.call(Health.methods.Check, {}, { timeoutMs: 30_000 }).finally(() => client.close()),
+        () => setTimeout(250),
+      )
+      .catch((error: unknown) => error);
+    if (isRefusal(answer)) return answer.message;
+    if (answer !== undefined && !(answer instanceof Error)) throw new Error("the VM serves");
+  }
+  throw new Error(`the VM has ended without refusing; its console:\n${tailOf(machine.console())}`);
+}
+
+function isRefusal(error: unknown): error is GuestError {
+  return error instanceof GuestError && error.code === "failed-precondition";
 }
 
 function tailOf(text: string): string {

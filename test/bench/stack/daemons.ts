@@ -10,6 +10,7 @@ import { Health } from "../../../guest/rpc/messages/health.ts";
 import type { RpcClient } from "../../../guest/rpc/method.ts";
 import { removePersistentNamespace } from "../../../guest/sys/namespace.ts";
 import { writeStackFiles } from "../../stack/stack.ts";
+import { processorTime } from "./processor-time.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const nodeFlags = ["--experimental-ffi", "--disable-warning=ExperimentalWarning", "--disable-proto=throw"];
@@ -26,6 +27,8 @@ export interface Daemons extends AsyncDisposable {
   readonly stateDirectory: string;
   /** From starting both to the first answer on the agent's port. */
   readonly startMs: number;
+  /** Processor time of provisioning, and of hub and agent until that answer: podkeep's own share of a VM's boot. */
+  readonly startProcessorMs: number;
   connect(): Promise<RpcClient>;
   /** Proportional set size of both, in bytes. */
   memoryBytes(): number;
@@ -40,7 +43,9 @@ export async function startDaemons(bundles: string, initdata: string): Promise<D
     "--config",
     files.configuration,
   ];
-  execFileSync(process.execPath, daemonArguments("provision"));
+  const before = processorTime("self").childrenMs;
+  execFileSync(process.execPath, daemonArguments("provision"), { stdio: ["ignore", "ignore", "inherit"] });
+  const provisionMs = processorTime("self").childrenMs - before;
   const { serverAuthority, client, serverName } = files.identities;
   const tls = { ca: serverAuthority, ...client, serverName };
   const connect = (): Promise<RpcClient> => connectTtrpc({ host: "127.0.0.1", port: files.port }, { tls });
@@ -50,9 +55,11 @@ export async function startDaemons(bundles: string, initdata: string): Promise<D
   );
   await answered(connect, children);
   const startMs = performance.now() - start;
+  const daemonsMs = children.map((child) => processorTime(child.pid ?? 0).totalMs);
   return {
     stateDirectory: files.stateDirectory,
     startMs,
+    startProcessorMs: daemonsMs.reduce((sum, ms) => sum + ms, provisionMs),
     connect,
     memoryBytes: () => children.reduce((sum, child) => sum + proportionalSetSize(child.pid ?? 0), 0),
     async [Symbol.asyncDispose]() {

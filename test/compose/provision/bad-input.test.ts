@@ -71,14 +71,17 @@ describe("user data", () => {
   test.each([
     ["a key that is not allowed", "#cloud-config\nruncmd: [reboot]\n", 'has the key "runcmd"'],
     ["no YAML", "write_files: [", "user data: "],
-    ["a script", "#!/bin/sh\nreboot\n", "the document is not a mapping"],
+    ["a script", "#!/bin/sh\nreboot\n", "no cloud-config: the document is not a mapping"],
+    ["another tool's", '{"ignition":{"version":"3.0.0"}}', 'has the key "ignition"; allowed: write_files'],
     ["too long", "#".repeat(1024 * 1024 + 1), "longer than 1048576 bytes"],
-    ["not UTF-8", Buffer.from([0x77, 0xff, 0xfe]), "user data is not valid UTF-8"],
-    ["gzip", Buffer.from(minimalAnnotation, "base64"), "user data is not valid UTF-8"],
+    ["not UTF-8", Buffer.from([0x77, 0xff, 0xfe]), "the document is not valid UTF-8"],
+    ["gzip", Buffer.from(minimalAnnotation, "base64"), "it is gzip; a cloud-config in plain text is expected"],
   ])("%s: nothing is written", async (_name, document, problem) => {
     const scene = setScene();
     leaveFile(scene.cidata, document);
-    expect((await runProvision(scene)).failure).toContain(problem);
+    const { failure } = await runProvision(scene);
+    expect(failure).toContain(`user data (${scene.cidata}) can't be used: user data: `);
+    expect(failure).toContain(problem);
     expect(leftFiles(scene)).toEqual({});
   });
 
@@ -147,6 +150,15 @@ describe("threat 90: a metadata service", () => {
     }
   });
 
+  test("A12: what is waited for is on the console after 30 s, once", async () => {
+    await using service = await MetadataService.start();
+    service.answers.set(asked, (_, response) => response.writeHead(404).end());
+    const { notices } = await runProvision(setScene({ source: "alibaba" }), { metadata: service.origin });
+    expect(notices).toEqual([
+      expect.stringMatching(/^user data: alibaba has given none in 30 of 180 s, trying on: .* 404/),
+    ]);
+  });
+
   test("threat 129: a proxy from the environment is not used", async () => {
     await using service = await MetadataService.start();
     service.serve(asked, cloudConfig({ "apf.json": "{}" }));
@@ -199,7 +211,11 @@ describe("apf.json", () => {
     ["no key", { ...good, "tls-server-key": null }, "tls-server-cert and tls-server-key go together"],
     ["a broken key", { ...good, "tls-server-key": "SECRET" }, "the TLS key is no PEM private key"],
     ["another's key", { ...good, "tls-server-key": identities.client.key }, "does not belong to the certificate"],
-    ["no authority of the clients", { ...good, "tls-client-ca": "" }, "TLS needs the authority of the clients"],
+    [
+      "no authority of the clients",
+      { ...good, "tls-client-ca": "" },
+      "has no tls-client-ca, and TLS needs the authority of the clients",
+    ],
     ["a broken authority", { ...good, "tls-client-ca": "PEM" }, "the authority of the clients holds no PEM"],
     ["an old TLS", { ...good, "tls-min-version": "VersionTLS10" }, "VersionTLS12 or VersionTLS13"],
     ["an unknown cipher suite", { ...good, "tls-cipher-suites": ["TLS_ECDSA_ROT13", "x"] }, "cipher suite"],

@@ -18,6 +18,13 @@ class RegisterInMemory implements InitdataRegister {
     return this.value;
   }
 
+  async readCompared(): Promise<ReadonlyMap<number, Uint8Array>> {
+    return new Map([
+      [4, Buffer.alloc(32, 0xab)],
+      [8, this.value],
+    ]);
+  }
+
   async extend(digest: Uint8Array): Promise<void> {
     this.extensions += 1;
     this.value = createHash("sha256").update(this.value).update(digest).digest();
@@ -42,6 +49,11 @@ describe("PCR 8", () => {
     expect(register.extensions).toBe(1);
     expect(register.value.toString("hex")).toBe(minimalPcr8);
     expect(register.opened).toBe(-3);
+  });
+
+  test("I11: the console shows the registers that a verifier compares, after the extension", async () => {
+    const { notices } = await runProvision(sceneWith(minimalDocument), { register: new RegisterInMemory() });
+    expect(notices).toEqual([`PCRs (sha256): 4 ${"ab".repeat(32)} 8 ${minimalPcr8}`]);
   });
 
   test("threat 83: tells a verifier that there was no initdata", async () => {

@@ -14,12 +14,14 @@ import { afterEach } from "vitest";
 import { type Configuration, defaultConfiguration } from "../../../guest/compose/configuration.ts";
 import { provisionOn } from "../../../guest/compose/provision.ts";
 import type { InitdataRegister, Machine } from "../../../guest/compose/provision-machine.ts";
+import { refreshOn } from "../../../guest/compose/provision-refresh.ts";
 import { describeFailure } from "../../../guest/core/errors.ts";
 import { createLog } from "../../../guest/core/log.ts";
 import { Scope } from "../../../guest/core/scope.ts";
 import { reportAzureReadiness } from "../../../guest/initdata/user-data/azure-readiness.ts";
 import { cloudSource } from "../../../guest/initdata/user-data/clouds.ts";
 import type { FetchClock } from "../../../guest/initdata/user-data/fetch.ts";
+import type { RootFileSystem } from "../../../guest/sys/root-file-system.ts";
 
 /** Nobody listens there: what a test does not set up fails at once and never leaves loopback. */
 const nowhere = "http://127.0.0.1:9";
@@ -42,6 +44,7 @@ export interface MachineDescription {
   /** Origin of whatever metadata service is asked. */
   readonly metadata?: string;
   readonly register?: InitdataRegister;
+  readonly root?: RootFileSystem;
   readonly clock?: FetchClock;
 }
 
@@ -51,6 +54,8 @@ export interface Outcome {
   readonly failure: string;
   /** The log, a JSON object a line. */
   readonly log: string;
+  /** Further lines on the console. */
+  readonly notices: readonly string[];
 }
 
 const directories: string[] = [];
@@ -86,22 +91,35 @@ export function setScene(
 }
 
 /** Provisions; a failure is told as the console tells it. */
-export async function runProvision(scene: Scene, machine: MachineDescription = {}): Promise<Outcome> {
+export function runProvision(scene: Scene, machine: MachineDescription = {}): Promise<Outcome> {
+  return run(provisionOn, scene, machine);
+}
+
+/** Refreshes what has been provisioned. */
+export function runRefresh(scene: Scene, machine: MachineDescription = {}): Promise<Outcome> {
+  return run(refreshOn, scene, machine);
+}
+
+async function run(start: typeof provisionOn, scene: Scene, machine: MachineDescription): Promise<Outcome> {
   const lines: string[] = [];
+  const notices: string[] = [];
+  const notice = (line: string): void => void notices.push(line);
   const log = createLog((line) => lines.push(line));
   await using scope = new Scope();
   try {
-    await provisionOn(createMachine(scene, machine), { configuration: scene.configuration, log, scope });
-    return { failure: "", log: lines.join("") };
+    await start(createMachine(scene, machine), { configuration: scene.configuration, log, notice, scope });
+    return { failure: "", log: lines.join(""), notices };
   } catch (error) {
-    return { failure: describeFailure(error), log: lines.join("") };
+    return { failure: describeFailure(error), log: lines.join(""), notices };
   }
 }
 
 function createMachine(scene: Scene, description: MachineDescription): Machine {
   const { vendor = "QEMU", chassisTag = "", metadata = nowhere, register, clock = countingClock().clock } = description;
+  const { root = { type: "ext4", isReadonly: false, mapperId: undefined } } = description;
   return {
     identity: () => ({ vendor, chassisTag }),
+    readRootFileSystem: () => root,
     cloudSource: (cloud) => cloudSource(cloud, metadata),
     reportReadiness: (access) => reportAzureReadiness(access, metadata),
     deviceDirectory: scene.devices,

@@ -165,7 +165,7 @@ describe("the order of auto", () => {
     expect(log).toContain("user data not there yet");
     const { clock } = countingClock();
     const late = { ...clock, sleep: async () => leaveFile(scene.cidata, userData) };
-    expect((await runProvision(scene, { clock: late })).failure).toContain("it has no tls-server-cert");
+    expect((await runProvision(scene, { clock: late })).failure).toContain("has no tls-server-cert");
   });
 
   test("scenario I2: what user data brings is the document; nothing is merged with the file that is there", async () => {
@@ -228,7 +228,7 @@ test("threat 88: whatever paths user data names, only the files of the allow-lis
       const scene = setScene();
       leaveFile(scene.cidata, JSON.stringify({ write_files: paths.map((name) => ({ path: name, content: "{}" })) }));
       expect((await runProvision(scene)).failure).toBe("");
-      const expected = ["aa.toml", "initdata.digest", "initdata.toml"];
+      const expected = ["aa.toml", "initdata.digest", "initdata.toml", "user-data.source"];
       if (paths.includes("/run/peerpod/apf.json")) expected.push("apf.json");
       expect(Object.keys(leftFiles(scene))).toEqual(expected.sort());
       expect(readdirSync(dirname(scene.directory)).sort()).toEqual(["cidata", "dev", "peerpod"]);
@@ -248,6 +248,7 @@ function expectMinimalPod(scene: Scene): void {
     "initdata.toml": minimalDocument,
     "policy.rego": expect.stringContaining("package agent_policy"),
     "scratch-space.marker": "",
+    "user-data.source": expect.stringMatching(/^\w+$|cidata$/),
   });
   expect(modeOf(scene.directory)).toBe(0o700);
   for (const name of Object.keys(leftFiles(scene))) expect(modeOf(join(scene.directory, name))).toBe(0o600);
