@@ -15,7 +15,7 @@ export interface ServerCertificate {
 /** One resource of the key broker; the reference's own limit for such calls. */
 const fetchTimeoutMs = 50_000;
 
-/** How long a VM that is starting asks for its certificate again: its network may be younger than the agent. */
+/** How long a VM that is starting asks for its certificate, again and again: its network may be younger than the agent. */
 const startTimeoutMs = 60_000;
 const startPauseMs = 2000;
 
@@ -107,9 +107,10 @@ export async function awaitServerCertificate(
   signal: AbortSignal,
 ): Promise<ServerCertificate | undefined> {
   const deadline = timing.monotonicMs() + startTimeoutMs;
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]);
   for (;;) {
     try {
-      return await fetchServerCertificate(agent, hub, signal);
+      return await fetchServerCertificate(agent, hub, patience);
     } catch (error) {
       const isFinal = error instanceof GuestError && error.code === "invalid-argument";
       if (isFinal || signal.aborted || timing.monotonicMs() > deadline) throw error;

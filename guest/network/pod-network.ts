@@ -26,6 +26,9 @@ export interface PodNetworkOptions {
 const defaultTimeoutMs = 180_000;
 const defaultPollMs = 1000;
 
+/** What the tunnel's device is called until it is in the pod's namespace alone. */
+const temporaryName = "podkeep-tunnel";
+
 /**
  * Connects the pod's namespace with the worker by a VXLAN tunnel, so that the pod has the address, MAC, routes and neighbours
  * that the worker's CNI has given it (spec/podnetwork.md 4). May be called again after a crash: a tunnel that is there is
@@ -90,15 +93,16 @@ async function waitForUnderlay(
 
 /**
  * Makes the device in the pod's namespace from the VM's: its UDP socket stays where it was made from, where the underlay is.
- * There is one peer, so nothing is to be learned.
+ * There is one peer, so nothing is to be learned. It gets its own name later: Linux 6.12 refuses one that an interface of the VM
+ * has, and many call their NIC eth0, too.
  */
 async function createTunnel(
   root: IpProgram,
-  { interfaceName, hardwareAddress, mtu, vxlanId, workerAddress, vxlanPort }: PodNetworkConfiguration,
+  { hardwareAddress, mtu, vxlanId, workerAddress, vxlanPort }: PodNetworkConfiguration,
   podNamespace: string,
 ): Promise<void> {
   await root.run(
-    ...["link", "add", "name", interfaceName, "address", hardwareAddress, "mtu", String(mtu), "netns", podNamespace],
+    ...["link", "add", "name", temporaryName, "address", hardwareAddress, "mtu", String(mtu), "netns", podNamespace],
     ...["type", "vxlan", "id", String(vxlanId), "remote", formatIpAddress(workerAddress)],
     ...["dstport", String(vxlanPort), "nolearning"],
   );
@@ -109,6 +113,7 @@ async function configurePod(pod: IpProgram, configuration: PodNetworkConfigurati
   const direct = routes.filter(({ gateway }) => gateway === undefined);
   const indirect = routes.filter(({ gateway }) => gateway !== undefined);
   await pod.batch([
+    ["link", "set", "dev", temporaryName, "name", device],
     ["address", "add", `${formatIpAddress(podAddress.address)}/${podAddress.length}`, "brd", "+", "dev", device],
     ["link", "set", "dev", device, "up"],
     // The kernel has made a route of its own for the network; which one there is, is the CNI's to say.
@@ -125,12 +130,13 @@ async function configurePod(pod: IpProgram, configuration: PodNetworkConfigurati
   ]);
 }
 
-async function removeTunnel(pod: IpProgram, name: string): Promise<void> {
-  const existing = (await readLinks(pod)).find((link) => link.name === name);
-  if (existing === undefined) return;
-  if (existing.kind !== "vxlan")
-    throw new GuestError("failed-precondition", `the pod's namespace has another interface ${name}`);
-  await pod.run("link", "del", "dev", name);
+async function removeTunnel(pod: IpProgram, interfaceName: string): Promise<void> {
+  for (const { name, kind } of await readLinks(pod)) {
+    if (name !== interfaceName && name !== temporaryName) continue;
+    if (kind !== "vxlan")
+      throw new GuestError("failed-precondition", `the pod's namespace has another interface ${name}`);
+    await pod.run("link", "del", "dev", name);
+  }
 }
 
 /** The pod has a network without it, so a failure is only told. */

@@ -8,6 +8,9 @@ const localPriority = 100;
 /** Priorities of the guard's rules. The VM has no other rules before the one of its own addresses. */
 const guardPriorities = { own: 10, worker: 20, tunnel: 30, whole: 40, fragments: 50 } as const;
 
+/** IPPROTO_UDP as a number: the image has no /etc/protocols that `ip` could look names up in. */
+const udp = ["ipproto", "17"] as const;
+
 /**
  * Lets tunnel packets into the VM from the worker only (threat model row 121). VXLAN knows no peer: the kernel takes packets of the
  * right number from everybody, so any machine that reaches the VM could put packets into the pod.
@@ -30,10 +33,10 @@ export async function guardTunnel(
     rule("add", localPriority, "lookup", "local"),
     rule("add", own, "iif", "lo", ...accept),
     rule("add", worker, "from", formatIpAddress(workerAddress), ...accept),
-    rule("add", tunnel, "ipproto", "udp", "dport", String(vxlanPort), "blackhole"),
+    rule("add", tunnel, ...udp, "dport", String(vxlanPort), "blackhole"),
     // Has a port, so it is no fragment. 65535 is no end of a range to the kernel, nor a port that anybody sends from.
-    rule("add", whole, "ipproto", "udp", "sport", "1-65534", ...accept),
-    rule("add", fragments, "ipproto", "udp", "blackhole"),
+    rule("add", whole, ...udp, "sport", "1-65534", ...accept),
+    rule("add", fragments, ...udp, "blackhole"),
     rule("del", 0, "lookup", "local"),
   ]);
 }

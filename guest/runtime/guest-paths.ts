@@ -9,6 +9,8 @@ export interface GuestPaths {
   readonly sharedContainers: string;
   /** Unfinished copies; on the same file system as `sharedContainers`, invisible to containers. */
   readonly uploads: string;
+  /** What containers write to storages that are overlays; beside `sharedContainers` too, where there is a limit to it. */
+  readonly overlays: string;
   /** tmpfs volumes, shared memory and other storages of the sandbox. */
   readonly sandboxStorage: string;
   /** Encrypted volumes of the cloud are mounted here, each in a directory of its name. */
@@ -53,6 +55,7 @@ export function createGuestPaths(options: GuestPathOptions): GuestPaths {
     base,
     sharedContainers: posix.join(base, "shared/containers"),
     uploads: posix.join(base, "shared/uploads"),
+    overlays: posix.join(base, "shared/overlays"),
     sandboxStorage: posix.join(base, "sandbox"),
     cloudVolumes: options.cloudVolumes ?? "/run/cloud-volumes",
     kubeletPods: options.kubeletPods ?? "/var/lib/kubelet/pods",

@@ -98,9 +98,9 @@ describe.skipIf(whyNoContainers !== undefined)("hostile requests, with a policy 
     const all = ["CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_SYS_RAWIO"];
     const Capabilities = Object.fromEntries(names.map((name) => [name, all]));
     await run(guest, "root", ["sleep", "1000"], { process: { Capabilities } });
-    const disks = readdirSync("/sys/block").map((name) => readFileSync(join("/sys/block", name, "dev"), "utf8").trim());
-    expect(disks.length).toBeGreaterThan(0);
-    for (const [index, numbers] of disks.slice(0, 3).entries()) {
+    const here = readdirSync("/sys/block").map((name) => readFileSync(join("/sys/block", name, "dev"), "utf8").trim());
+    // A loop device and a virtio disk, and what this machine has.
+    for (const [index, numbers] of ["7:0", "254:0", ...here.slice(0, 2)].entries()) {
       const script = `mknod /tmp/d${index} b ${numbers.replace(":", " ")} && head -c 1 /tmp/d${index} && echo read`;
       const result = await exec(guest, "root", `e${index}`, ["sh", "-c", script], { process: { Capabilities } });
       expect(result.stdout).toBe("");

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { agentCommand } from "../../guest/compose/agent-command.ts";
+import { daemonCommand, type StartDaemon } from "../../guest/compose/daemon.ts";
 import { provisionCommand } from "../../guest/compose/provision-command.ts";
 import { serveCommand } from "../../guest/compose/serve-command.ts";
 import { exitCodes } from "../../guest/core/command.ts";
@@ -139,6 +140,15 @@ describe("nobody is refused, and the process ends at once", () => {
     await using serve = runCommand(serveCommand, scene, await freePort(), refusing);
     expect(await serve.exitCode).toBe(exitCodes.failure);
     expect(serve.stderr()).toMatch(/^podkeep serve: /);
+  });
+
+  test("threat 134: when a daemon ends that has served", async () => {
+    const onFailure = vi.fn();
+    const start: StartDaemon = async ({ scope }) => void setImmediate(() => scope.close());
+    const command = daemonCommand({ name: "agent", summary: "", start, onFailure });
+    await using daemon = runCommand(command, setScene(), await freePort(), refusing);
+    expect(await daemon.exitCode).toBe(exitCodes.success);
+    expect(onFailure).not.toHaveBeenCalled();
   });
 
   test("when it was told to stop", async () => {

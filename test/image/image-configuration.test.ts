@@ -24,3 +24,8 @@ test("threat 74: only a debug image tells the host why a request was denied", ()
   });
   expect(parseConfiguration(imageConfiguration({ ...disk, profile: "debug" })).agent.explainToHost).toBe(true);
 });
+
+test("V3, threat 120: in every image what pods can fill ends before the memory does", () => {
+  for (const variant of ["disk", "lean"] as const)
+    expect(parseConfiguration(imageConfiguration({ ...disk, variant })).provision.storageLimit).toBe("50%");
+});

@@ -127,27 +127,38 @@ test("threat 103: nothing of the guest makes random numbers another way", () => 
 
 describe("threat 130: a container that has got out finds little to take", () => {
   test.skipIf(!hasAnalyzer).each([
-    // Both mount what the agent's containers have to see, so neither has a mount namespace of its own.
+    // What they mount the agent's containers have to see, so none has a mount namespace of its own.
     ["hub", 7],
     ["provision", 7],
+    ["refresh", 7],
   ] as const)("the unit of %s is exposed to no more than %d of 10, in systemd's own reckoning", (name, most) => {
     const args = ["security", "--offline=true", `--threshold=${most * 10}`, readUnit(name).file];
     const { status, stdout, stderr } = spawnSync("systemd-analyze", args, { encoding: "utf8" });
     expect(status, `${stdout.split("\n").slice(-2)}${stderr}`).toBe(0);
   });
 
-  test.each(["hub", "provision"] as const)("%s gains no privileges, loads no modules, traces nobody", (name) => {
-    const { values } = readUnit(name);
-    expect(values("NoNewPrivileges")).toEqual(["yes"]);
-    const capabilities = values("CapabilityBoundingSet").join(" ");
-    expect(capabilities).toMatch(/^~/);
-    for (const one of ["CAP_SYS_MODULE", "CAP_SYS_PTRACE", "CAP_SYS_BOOT", "CAP_SYS_TIME", "CAP_BPF", "CAP_SYS_RAWIO"])
-      expect(capabilities.split(/[ ~]+/)).toContain(one);
-    const calls = values("SystemCallFilter").join(" ").split(" ");
-    expect(calls[0]?.startsWith("~")).toBe(true);
-    for (const group of ["@module", "@reboot", "@debug", "@raw-io", "@swap"])
-      expect(calls.map((call) => call.replace("~", ""))).toContain(group);
-  });
+  test.each(["hub", "provision", "refresh"] as const)(
+    "%s gains no privileges, loads no modules, traces nobody",
+    (name) => {
+      const { values } = readUnit(name);
+      expect(values("NoNewPrivileges")).toEqual(["yes"]);
+      const capabilities = values("CapabilityBoundingSet").join(" ");
+      expect(capabilities).toMatch(/^~/);
+      for (const one of [
+        "CAP_SYS_MODULE",
+        "CAP_SYS_PTRACE",
+        "CAP_SYS_BOOT",
+        "CAP_SYS_TIME",
+        "CAP_BPF",
+        "CAP_SYS_RAWIO",
+      ])
+        expect(capabilities.split(/[ ~]+/)).toContain(one);
+      const calls = values("SystemCallFilter").join(" ").split(" ");
+      expect(calls[0]?.startsWith("~")).toBe(true);
+      for (const group of ["@module", "@reboot", "@debug", "@raw-io", "@swap"])
+        expect(calls.map((call) => call.replace("~", ""))).toContain(group);
+    },
+  );
 
   test.each(daemonNames)("what %s writes is for root only", (name) => {
     expect(readUnit(name).values("UMask")).toEqual(["0077"]);

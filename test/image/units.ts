@@ -3,8 +3,8 @@ import { join, resolve } from "node:path";
 
 const systemdFolder = resolve(import.meta.dirname, "../../image/tree/usr/lib/systemd/system");
 
-/** The daemons that have a unit in the image. */
-export const daemonNames = ["agent", "hub", "provision"] as const;
+/** What of podkeep has a service in the image. */
+export const daemonNames = ["agent", "hub", "provision", "refresh"] as const;
 
 /** A unit of the image, as far as tests ask. */
 export interface Unit {
@@ -17,7 +17,7 @@ export interface Unit {
   values(setting: string): readonly string[];
 }
 
-/** Reads the unit of a daemon. None of them uses quotes or continued lines. */
+/** Reads the unit of a service. None of them uses quotes or continued lines. */
 export function readUnit(name: (typeof daemonNames)[number]): Unit {
   const file = join(systemdFolder, `podkeep-${name}.service`);
   const lines = readFileSync(file, "utf8").split("\n");

@@ -156,6 +156,24 @@ describe("the result is the reference's (spec/podnetwork.md 5)", () => {
     expect(eth0).toMatchObject({ mtu: 1450, linkinfo: { info_data: { port: 9000 } } });
   });
 
+  test("the VM's own interface may have the name that the pod's gets", async () => {
+    await ip(root, "link set dev ens3 down");
+    await ip(root, "link set dev ens3 name eth0");
+    await ip(root, "link set dev eth0 up");
+    await ip(root, "route add default via 10.10.0.1");
+    await setUp();
+    expect(await names(root)).toEqual(["lo", "eth0"]);
+    expect(await names(pod)).toEqual(["lo", "eth0"]);
+  });
+
+  test("again after a crash between two steps: what was made is replaced", async () => {
+    await setUp();
+    await ip(pod, "link set dev eth0 down");
+    await ip(pod, "link set dev eth0 name podkeep-tunnel");
+    await setUp();
+    expect(await names(pod)).toEqual(["lo", "eth0"]);
+  });
+
   test("again after a crash: the tunnel is replaced; torn down: nothing is left", async () => {
     await setUp();
     await setUp({ mtu: 1400 });

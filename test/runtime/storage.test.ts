@@ -222,7 +222,7 @@ describe.skipIf(!isRoot)("storages", () => {
     expect(readFileSync(shared("config/key"), "utf8")).toBe("new");
   });
 
-  test("overlayfs lays directories over each other, with an upper layer in the container's bundle", async () => {
+  test("overlayfs lays directories over each other, with an upper layer of the container's own", async () => {
     for (const name of ["low", "high"]) mkdirSync(shared(name));
     writeFileSync(shared("low/both"), "low");
     writeFileSync(shared("low/only"), "low");
@@ -234,7 +234,11 @@ describe.skipIf(!isRoot)("storages", () => {
     writeFileSync(sandbox("merged/only"), "changed");
     expect(readFileSync(shared("low/only"), "utf8")).toBe("low");
     expect(lstatSync(sandbox("made")).isDirectory()).toBe(true);
+    // Where what pods can fill is limited, not in the bundle (threat 120).
+    const [layer = ""] = readdirSync(paths.overlays);
+    expect(readFileSync(join(paths.overlays, layer, "upperdir/only"), "utf8")).toBe("changed");
     await use.release();
+    expect(readdirSync(paths.overlays)).toEqual([]);
     const evil = [`io.katacontainers.volume.overlayfs.create_directory=/etc/evil`];
     await expect(
       attach({ driver: "overlayfs", driver_options: evil, options, mount_point: sandbox("m2") }),

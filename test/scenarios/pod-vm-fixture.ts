@@ -39,8 +39,8 @@ export function apfWithNetwork(changes: Readonly<Record<string, unknown>>): NonN
   return { "pod-network": { ...sampleConfiguration, ...changes } };
 }
 
-/** Initdata of a pod whose images come from a registry on the worker's node, by the VM's own NIC. @param rules of its policy */
-export function initdataFor(registryHost: string, rules = ""): string {
+/** Initdata of a pod whose images come from a registry on the worker's node, by the VM's own NIC. */
+export function initdataFor(registryHost: string): string {
   const registry = `[[image.registry_config.registry]]
 prefix = "${registryHost}"
 location = "${registryHost}"
@@ -51,7 +51,6 @@ insecure = true
     "policy.rego": policyWith(`
       default ReadStreamRequest := true
       default ExecProcessRequest := false
-      ${rules}
     `),
   });
 }
@@ -69,8 +68,7 @@ export async function startPodVm(machines: WorkerAndVm, options: StackOptions): 
       });
     return child;
   };
-  const connect: Stack["connect"] = (protocol) =>
-    connectWorker({ path: socket }, options.plain === true ? undefined : files.identities, protocol);
+  const connect: Stack["connect"] = (protocol) => connectWorker({ path: socket }, files.identities, protocol);
   const started: ChildProcess[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((child) => stopProcess(child, "SIGTERM")));

@@ -109,6 +109,7 @@ default StartContainerRequest := true
 default RemoveContainerRequest := true
 default GuestDetailsRequest := true
 default ReadStreamRequest := true
+default CreateContainerRequest := false
 
 volumes := {"vol-0": ${JSON.stringify(volume)}}
 

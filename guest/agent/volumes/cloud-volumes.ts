@@ -64,7 +64,7 @@ export class CloudVolumes {
 
   #entry(volume: CloudVolume, signal: AbortSignal): Entry {
     const known = this.#entries.get(volume.name);
-    if (known !== undefined && !isDeepStrictEqual(known.volume, volume)) {
+    if (known !== undefined && !isSameVolume(known.volume, volume)) {
       throw refusal(`cloud volume ${volume.name} is another one in another container`);
     }
     const entry = known ?? { volume, mounted: this.#mount(volume, signal), users: 0 };
@@ -127,7 +127,7 @@ export class CloudVolumes {
   async #takeBack(volume: CloudVolume, disks: EncryptedDisks): Promise<void> {
     const { paths } = this.#dependencies;
     const place = placeOf(volume, paths);
-    if (isMountPoint(place)) takeOut(place);
+    if (isMountPoint(place)) unmountOrDetach(place);
     await disks.close(mappingOf(volume));
     using places = Directory.open(paths.cloudVolumes);
     if (places.statusIfPresent(volume.name) !== undefined) places.removeDirectory(volume.name);
@@ -138,6 +138,11 @@ export class CloudVolumes {
     if (encryptedDisks === undefined) throw new GuestError("unimplemented", "cloud volumes are not supported");
     return encryptedDisks;
   }
+}
+
+/** Containers may have it at different places. */
+function isSameVolume(one: CloudVolume, other: CloudVolume): boolean {
+  return isDeepStrictEqual({ ...one, mountPoint: "" }, { ...other, mountPoint: "" });
 }
 
 function mappingOf({ name }: CloudVolume): string {
@@ -152,7 +157,7 @@ function giveToGroup({ groupId }: CloudVolume, mountPoint: string): void {
 }
 
 /** At once, which also writes everything out. Somebody who still holds it keeps its mapping open, not its place. */
-function takeOut(place: string): void {
+function unmountOrDetach(place: string): void {
   try {
     unmount(place);
   } catch (error) {

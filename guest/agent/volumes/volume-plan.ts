@@ -1,8 +1,11 @@
 import { posix } from "node:path";
+import { GuestError } from "../../core/errors.ts";
 import type { Mount, Spec } from "../../rpc/messages/oci.ts";
 import type { GuestPaths } from "../../runtime/guest-paths.ts";
 import { locateVolume, openVolume } from "../../runtime/guest-volumes.ts";
 import { openBindSource } from "../../runtime/mount-sources.ts";
+import { closeDescriptor } from "../../sys/descriptor.ts";
+import { mountOf } from "../../sys/mount.ts";
 import { refusal } from "../errors.ts";
 import { type CloudVolume, cloudVolumesAnnotation, parseCloudVolumes } from "./cloud-volume-annotation.ts";
 import { csiTargetsAnnotation, notMounted, openCsiTarget, parseCsiTargets } from "./csi-targets.ts";
@@ -31,23 +34,24 @@ export interface VolumePlan {
 export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, paths: GuestPaths): VolumePlan {
   const cloudVolumes = parseCloudVolumes(annotations[cloudVolumesAnnotation]);
   const listed = parseCsiTargets(annotations[csiTargetsAnnotation], paths);
-  const csiTargets = mounts.map(({ source }) => source).filter((source) => listed.has(source));
   const used = cloudVolumes.filter((volume) => indexOfMount(volume, mounts) >= 0);
   const sources = new Map(used.map((volume) => [indexOfMount(volume, mounts), placeOf(volume, paths)]));
   const places = new Set(sources.values());
+  const planned = mounts.map((mount, index) => {
+    const source = sources.get(index);
+    return source === undefined ? mount : { ...mount, source, type: "bind" };
+  });
   return {
-    mounts: mounts.map((mount, index) => {
-      const source = sources.get(index);
-      return source === undefined ? mount : { ...mount, source, type: "bind" };
-    }),
+    mounts: planned,
     cloudVolumes,
     unused: cloudVolumes.filter((volume) => !used.includes(volume)).map(({ name }) => name),
-    csiTargets,
+    // cloud-api-adaptor lists its cloud volumes there, too; these are no longer the sources of any mount.
+    csiTargets: planned.map(({ source }) => source).filter((source) => listed.has(source)),
     checkSource: (source) => {
       if (!places.has(source) && !listed.has(source)) refuseOtherSource(source, paths);
     },
     openSource: (source) => {
-      if (places.has(source)) return openVolume(source, paths, (root, path) => root.openPath(path));
+      if (places.has(source)) return openCloudVolume(source, paths);
       return listed.has(source) ? openMountedTarget(source, paths) : openBindSource(source, paths);
     },
   };
@@ -57,6 +61,14 @@ export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, 
 function refuseOtherSource(source: string, paths: GuestPaths): void {
   const { root } = locateVolume(source, paths);
   if (root === paths.cloudVolumes) throw refusal("no cloud volume is for this mount", { path: source });
+}
+
+/** What is written to the bare directory would be lost with the VM, so something has to be mounted on it now. */
+function openCloudVolume(place: string, paths: GuestPaths): number {
+  const fd = openVolume(place, paths, (root, path) => root.openPath(path));
+  if (mountOf(fd)?.mountPoint === place) return fd;
+  closeDescriptor(fd);
+  throw new GuestError("failed-precondition", "the cloud volume is not mounted any more", { fields: { path: place } });
 }
 
 function openMountedTarget(target: string, paths: GuestPaths): number {

@@ -6,7 +6,7 @@ import { totalMemoryBytes } from "../../sys/memory.ts";
 import { judgeHeader } from "./header-rules.ts";
 import { ephemeralKeyBytes, maxHeaderBytes } from "./limits.ts";
 import { readLuksHeader, rewriteLuksHeader } from "./luks-header.ts";
-import type { StorageTools } from "./storage-tools.ts";
+import { endedWith, type StorageTools } from "./storage-tools.ts";
 
 /** An opened LUKS2 device. */
 export interface Mapping {
@@ -19,10 +19,18 @@ export interface Mapping {
 /** What opening a device needs. */
 export interface MappingParts {
   readonly tools: Pick<StorageTools, "run">;
-  /** In memory, for root only: headers are kept here, detached, out of the host's reach. */
+  /** In memory, for root only: headers are here while devices are opened, out of the host's reach. */
   readonly headerDirectory: string;
   readonly signal: AbortSignal;
 }
+
+const formatArguments: readonly string[] = [
+  ...["--batch-mode", "luksFormat", "--type", "luks2", "--cipher", "aes-xts-plain64", "--key-size", "512"],
+  ...["--sector-size", "4096", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"],
+];
+
+/** cryptsetup(8): wrong device, which a name is that nothing is open under. */
+const notActive = 4;
 
 /** How a device is opened. */
 export interface MappingOptions {
@@ -44,28 +52,14 @@ export async function openEphemeral(
   parts: MappingParts,
 ): Promise<Mapping> {
   const key = randomBytes(ephemeralKeyBytes);
-  const header = newHeaderFile(parts);
+  using header = headerFile(parts);
   try {
-    const format = [
-      "--batch-mode",
-      "luksFormat",
-      "--type",
-      "luks2",
-      "--cipher",
-      "aes-xts-plain64",
-      "--key-size",
-      "512",
-    ];
-    format.push("--sector-size", "4096", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000");
-    if (options.integrity) format.push("--integrity", "hmac-sha256", "--integrity-no-wipe");
-    format.push("--header", header, "--key-file", "-", "--", device.path);
+    const integrity = options.integrity ? ["--integrity", "hmac-sha256", "--integrity-no-wipe"] : [];
+    const format = [...formatArguments, ...integrity, "--header", header.path, "--key-file", "-", "--", device.path];
     await parts.tools.run("cryptsetup", format, { stdin: key, signal: parts.signal });
     // Nothing has to survive a crash of the VM, so the journal that doubles each write serves nobody.
     const flags = options.integrity ? ["--integrity-no-journal"] : [];
-    return await openWith(header, device, options.name, key, flags, parts);
-  } catch (error) {
-    removeFile(header);
-    throw error;
+    return await openWith(header.path, device, options.name, key, flags, parts);
   } finally {
     key.fill(0);
   }
@@ -88,14 +82,9 @@ export async function openEncrypted(
   const found = readLuksHeader(bytes);
   const maxDerivationKib = totalMemoryBytes() / 2 / 1024;
   const dataOffset = judgeHeader(found, { integrity: options.integrity, maxDerivationKib });
-  const header = newHeaderFile(parts);
-  try {
-    writeFileAtomically(header, rewriteLuksHeader(bytes, found, dataOffset), 0o600);
-    return await openWith(header, device, options.name, key, [], parts);
-  } catch (error) {
-    removeFile(header);
-    throw error;
-  }
+  using header = headerFile(parts);
+  writeFileAtomically(header.path, rewriteLuksHeader(bytes, found, dataOffset), 0o600);
+  return await openWith(header.path, device, options.name, key, [], parts);
 }
 
 async function openWith(
@@ -110,14 +99,22 @@ async function openWith(
   await tools.run("cryptsetup", [...open, "--", device.path, name], { stdin: key, signal });
   return {
     path: `/dev/mapper/${name}`,
-    close: async () => {
-      await tools.run("cryptsetup", ["close", "--header", header, "--", name], {});
-      removeFile(header);
-    },
+    close: () => closeMapping(name, tools),
   };
 }
 
-function newHeaderFile({ headerDirectory }: MappingParts): string {
+/** The agent may have closed it before, as it does with cloud volumes. */
+async function closeMapping(name: string, tools: MappingParts["tools"]): Promise<void> {
+  try {
+    await tools.run("cryptsetup", ["close", "--", name], {});
+  } catch (error) {
+    if (!endedWith(error, notActive)) throw error;
+  }
+}
+
+/** The place of a header until the device is open; the kernel needs it no longer then, and it is 16 MiB of memory. */
+function headerFile({ headerDirectory }: MappingParts): { readonly path: string } & Disposable {
   makeDirectories(headerDirectory, 0o700);
-  return join(headerDirectory, `${randomUUID()}.header`);
+  const path = join(headerDirectory, `${randomUUID()}.header`);
+  return { path, [Symbol.dispose]: () => removeFile(path) };
 }

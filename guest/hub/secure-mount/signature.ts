@@ -1,6 +1,6 @@
 import { GuestError } from "../../core/errors.ts";
 import type { BlockDevice } from "../../sys/block-device.ts";
-import type { StorageTools } from "./storage-tools.ts";
+import { endedWith, type StorageTools } from "./storage-tools.ts";
 
 /** blkid(8): nothing was found. */
 const nothingFound = 2;
@@ -18,7 +18,7 @@ export async function refuseToFormat(
   try {
     await tools.run("blkid", ["--probe", "--", device.path], { signal });
   } catch (error) {
-    if (error instanceof GuestError && error.fields["exitCode"] === nothingFound) return;
+    if (endedWith(error, nothingFound)) return;
     throw error;
   }
   const problem = "SecureMount: the device is said to be empty, but holds something; it is not formatted";

@@ -1,3 +1,4 @@
+import { GuestError } from "../../core/errors.ts";
 import {
   type BlockDevice,
   findBlockDevice,
@@ -25,6 +26,11 @@ export interface StorageTools {
   /** @throws GuestError, SystemError */
   findDevice(device: { readonly number: BlockDevice["number"] } | { readonly path: string }): BlockDevice;
   isInUse(device: BlockDevice): boolean;
+}
+
+/** Whether an error is that a program ended with this exit code. */
+export function endedWith(error: unknown, exitCode: number): boolean {
+  return error instanceof GuestError && error.fields["exitCode"] === exitCode;
 }
 
 /** Those of this machine. */

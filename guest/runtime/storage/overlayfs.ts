@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { posix } from "node:path";
 import { GuestError } from "../../core/errors.ts";
 import type { Storage } from "../../rpc/messages/agent.ts";
 import { Directory } from "../../sys/directory.ts";
 import { mount, mountFlags } from "../../sys/mount.ts";
-import { bundleOf, type GuestPaths } from "../guest-paths.ts";
+import type { GuestPaths } from "../guest-paths.ts";
 import { isNormalizedBelow, MountPlace } from "./mount-place.ts";
 import type { AttachContext, StorageDriver } from "./storage-driver.ts";
 import { refuseOption } from "./storage-options.ts";
@@ -16,7 +17,7 @@ const maxLowerDirectories = 64;
 
 /**
  * `overlayfs`: directories of the guest laid over each other (spec/agent-rpc.md 8). Options: `lowerdir=a:b`, and
- * `io.katacontainers.fs-opt.overlay-rw` for an upper layer in the container's bundle. Never a container's root file system: that
+ * `io.katacontainers.fs-opt.overlay-rw` for an upper layer of the container's own. Never a container's root file system: that
  * comes from a pulled image only (threat 38).
  */
 export function createOverlayDriver(paths: GuestPaths): StorageDriver {
@@ -31,10 +32,23 @@ export function createOverlayDriver(paths: GuestPaths): StorageDriver {
       createRequestedDirectory(storage, paths, base);
       using held = new DisposableStack();
       const layers = lower.map((path) => held.use(base.openDirectory(posix.relative(paths.base, path))).path);
-      const data = [`lowerdir=${layers.join(":")}`, ...upperLayer(storage, context, paths, base, held)].join(",");
-      const flags = mountFlags.nodev | mountFlags.nosuid;
-      place.mount((target) => mount({ source: "overlay", target: target.path, type: "overlay", flags, data })).close();
-      return place.unmount;
+      const upper = storage.options.includes(writableOption) ? upperLayerOf(context, paths) : undefined;
+      try {
+        const data = [
+          `lowerdir=${layers.join(":")}`,
+          ...(upper === undefined ? [] : makeUpperLayer(upper, base, held)),
+        ];
+        const flags = mountFlags.nodev | mountFlags.nosuid;
+        const request = { source: "overlay", type: "overlay", flags, data: data.join(",") };
+        place.mount((target) => mount({ ...request, target: target.path })).close();
+      } catch (error) {
+        removeUpperLayer(upper, paths);
+        throw error;
+      }
+      return () => {
+        place.unmount();
+        removeUpperLayer(upper, paths);
+      };
     },
   };
 }
@@ -63,23 +77,22 @@ function createRequestedDirectory(storage: Storage, paths: GuestPaths, base: Dir
   }
 }
 
-/** Upper and work directory in the bundle, which goes away with the container. */
-function upperLayer(
-  storage: Storage,
-  context: AttachContext,
-  paths: GuestPaths,
-  base: Directory,
-  held: DisposableStack,
-): string[] {
-  if (!storage.options.includes(writableOption)) return [];
-  if (context.containerId === undefined) throw new GuestError("internal", "a writable overlay needs a container");
-  const layer = posix.join(
-    posix.relative(paths.base, bundleOf(paths, context.containerId)),
-    "overlays",
-    posix.basename(storage.mount_point),
-  );
+/** Below the base: the place of what a container writes to one of its overlays. */
+function upperLayerOf({ containerId }: AttachContext, paths: GuestPaths): string {
+  if (containerId === undefined) throw new GuestError("internal", "a writable overlay needs a container");
+  return posix.join(posix.relative(paths.base, paths.overlays), randomUUID());
+}
+
+/** Mount options for the upper and the work directory, both new. */
+function makeUpperLayer(layer: string, base: Directory, held: DisposableStack): string[] {
   return (["upperdir", "workdir"] as const).map((name) => {
     base.makeDirectories(posix.join(layer, name), 0o755);
     return `${name}=${held.use(base.openDirectory(posix.join(layer, name))).path}`;
   });
+}
+
+function removeUpperLayer(layer: string | undefined, paths: GuestPaths): void {
+  if (layer === undefined) return;
+  using base = Directory.open(paths.base, { mounts: "cross" });
+  base.removeTree(layer);
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { unmount } from "../../../guest/sys/mount.ts";
 import { sandboxId } from "../requests.ts";
 import { exec, failure } from "../running.ts";
 import { VolumeFixture, whyNoDisks } from "./volume-fixture.ts";
@@ -127,6 +128,28 @@ describe.skipIf(whyNoDisks !== undefined)("volumes of the cloud", () => {
       expect(refused.code).toBe("permission-denied");
     }
     expect(readdirSync(cloudVolumes)).toEqual(["data"]);
+  });
+
+  test("another container may have the volume at another place", async () => {
+    const { guest, hub } = fixture;
+    await create("c1", { data: 0 });
+    const { OCI: spec, ...request } = fixture.request("c2", { data: 0 }, { mount_point: "/other" });
+    const Mounts = spec?.Mounts?.map((mount) =>
+      mount.destination === "/data" ? { ...mount, destination: "/other" } : mount,
+    );
+    await guest.call("CreateContainer", { ...request, OCI: { ...spec, ...(Mounts && { Mounts }) } });
+    await start("c2");
+    await exec(guest, "c2", "e1", ["sh", "-c", "echo x >/other/file"]);
+    await start("c1");
+    expect((await exec(guest, "c1", "e1", ["cat", "/data/file"])).stdout).toBe("x\n");
+    expect(hub.calls).toHaveLength(1);
+  });
+
+  test("when somebody has unmounted it, no container gets the bare directory in its place", async () => {
+    await create("c1", { data: 0 });
+    unmount(join(fixture.guest.paths.cloudVolumes, "data"));
+    const refused = await failure(create("c2", { data: 0 }));
+    expect(refused).toEqual({ code: "failed-precondition", message: "the cloud volume is not mounted any more" });
   });
 
   test("a volume that no mount is for is mounted all the same", async () => {

@@ -52,6 +52,15 @@ test("the first mount of the destination, however it is spelt; none is no error"
   expect(unused).toEqual(["v"]);
 });
 
+test("a cloud volume that the list of CSI targets has, too, is waited for by nobody", () => {
+  const spec = specWith(["/data", "/other"], "/data");
+  const mounts = spec.Mounts.map((mount) => ({ ...mount, source: csi }));
+  const plan = planVolumes({ ...spec, Mounts: mounts.slice(0, 1) }, paths);
+  expect(plan.csiTargets).toEqual([]);
+  expect(plan.mounts.map(({ source }) => source)).toEqual(["/run/cloud-volumes/v"]);
+  expect(planVolumes({ ...spec, Mounts: mounts }, paths).csiTargets).toEqual([csi]);
+});
+
 test("threat 41: which sources a bind mount may have", () => {
   const used = planVolumes(specWith(["/data"], "/data"), paths);
   for (const source of ["/run/cloud-volumes/v", csi, "/run/kata-containers/shared/containers/x"])
