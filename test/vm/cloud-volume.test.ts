@@ -10,7 +10,7 @@ import { Steps } from "../demo/steps.ts";
 import type { ContainerDescription } from "../shim/container-spec.ts";
 import { KataShim } from "../shim/kata-shim.ts";
 import { isCleanExt4, makeEncryptedDisk, whyNoEncryptedDisk } from "./encrypted-disk.ts";
-import { startPodVm } from "./pod-vm.ts";
+import { type PodVm, startPodVm } from "./pod-vm.ts";
 
 const isBuilt = existsSync(join(imageFolder, imageFiles.leanInitramfs));
 const isWanted = env["PODKEEP_VM"] === "1" || isBuilt;
@@ -49,20 +49,9 @@ describe.skipIf(!isWanted || whyNoEncryptedDisk !== undefined)("a volume of the 
       await withPodServices(steps, hostSeenByVm, async (pod) => {
         const initdata = withPolicy(pod);
         await using vm = await startPodVm({ variant: "lean", accelerator, initdata, extraDisks: [disk.file] });
-        const shim = new KataShim(await vm.connect(), sandboxId);
-        await shim.createSandbox();
-        await shim.startPause();
-        for (const change of [{ key_id: "default/demo/other" }, { encrypt_type: "" }, { mount_point: "/other" }]) {
-          const call = shim.createContainer(containerOf(pod, "0".repeat(32), change));
-          await expect(call).rejects.toMatchObject({ code: "permission-denied" });
-        }
-        expect(await runContainer(shim, pod, "1".repeat(32)), vm.output()).toMatch(
-          /^from the owner\n.*drwxrwsr-x .* 2000 .*\nkept by the workload\n$/s,
-        );
-        // The next one finds what the first has written.
-        expect(await runContainer(shim, pod, "2".repeat(32)), vm.output()).toContain("kept by the workload\nkept");
-        await shim.removeContainer(sandboxId);
-        await shim.destroySandbox();
+        await useVolume(vm, pod).catch((cause: unknown) => {
+          throw new Error(`the VM's console:\n${vm.output()}`, { cause });
+        });
         await vm.machine.ended;
         expect(vm.output()).toContain("podkeep ended with exit code 0");
       });
@@ -75,6 +64,22 @@ describe.skipIf(!isWanted || whyNoEncryptedDisk !== undefined)("a volume of the 
     }
   });
 });
+
+/** A pod's life: requests that the policy denies, and two containers that write to the volume one after the other. */
+async function useVolume(vm: PodVm, pod: DemoPod): Promise<void> {
+  const shim = new KataShim(await vm.connect(), sandboxId);
+  await shim.createSandbox();
+  await shim.startPause();
+  for (const change of [{ key_id: "default/demo/other" }, { encrypt_type: "" }, { mount_point: "/other" }]) {
+    const call = shim.createContainer(containerOf(pod, "0".repeat(32), change));
+    await expect(call).rejects.toMatchObject({ code: "permission-denied" });
+  }
+  const first = /^from the owner\n.*drwxrwsr-x .* 2000 .*\nkept by the workload\n$/s;
+  expect(await runContainer(shim, pod, "1".repeat(32))).toMatch(first);
+  expect(await runContainer(shim, pod, "2".repeat(32))).toContain("kept by the workload\nkept by the workload\n");
+  await shim.removeContainer(sandboxId);
+  await shim.destroySandbox();
+}
 
 function containerOf({ image }: DemoPod, id: string, change: object = {}): ContainerDescription {
   const script =

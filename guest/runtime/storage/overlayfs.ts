@@ -45,8 +45,8 @@ export function createOverlayDriver(paths: GuestPaths): StorageDriver {
         removeUpperLayer(upper, paths);
         throw error;
       }
-      return () => {
-        place.unmount();
+      return async () => {
+        await place.unmount();
         removeUpperLayer(upper, paths);
       };
     },
