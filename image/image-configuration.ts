@@ -22,6 +22,8 @@ export function imageConfiguration({ variant, profile, initdataBinding }: ImageO
     "[agent]",
     "# A worker that connects in this time learns why the start failed.",
     "refusal_seconds = 60",
+    // The lean image's own files are in memory, too: of a small VM nothing would be left.
+    ...(variant === "disk" ? ["# As much as podkeep.slice holds on to.", "reserved_memory_megabytes = 256"] : []),
     ...(isDebug ? ["# Denials tell the caller why.", "explain_to_host = true"] : []),
     "",
     "[provision]",

@@ -1,6 +1,8 @@
 # Runs exactly the containers of a list: each with its image, arguments and variables, at most one of each at a time, and none
-# before those above it have been started. An init container has to be gone before the next one comes. Mounts that are named must
-# be there; others may be, as long as they cover no programs.
+# before those above it have been started. An init container has to be gone before the next one comes.
+#
+# What is in `mounts` must be there, and be an emptyDir: its content comes from containers. What is in `copies` may be there, a
+# ConfigMap or Secret: its content is the host's. No other mounts pass, since any could change what the container runs.
 #
 # To adapt: write the pod's containers below in the order of its YAML, init containers first, and what the image itself sets into
 # `env`; with CRI-O the name is in `io.kubernetes.container.name`. A policy does not see exit codes: a workload has to look for
@@ -17,6 +19,7 @@ containers := [
 		"args": ["/unlock", "/keys"],
 		"env": {"PATH=/usr/bin:/bin", "KEY=sealed.fake.example.value"},
 		"mounts": {"/keys"},
+		"copies": set(),
 	},
 	{
 		"name": "guard",
@@ -25,6 +28,7 @@ containers := [
 		"args": ["/guard"],
 		"env": {"PATH=/usr/bin:/bin"},
 		"mounts": set(),
+		"copies": set(),
 	},
 	{
 		"name": "web",
@@ -33,6 +37,7 @@ containers := [
 		"args": ["/web", "--port", "8080"],
 		"env": {"PATH=/usr/bin:/bin"},
 		"mounts": {"/keys"},
+		"copies": {"/etc/web"},
 	},
 ]
 
@@ -47,6 +52,9 @@ default CreateContainerRequest := false
 CreateContainerRequest := remember("pause") if {
 	input.OCI.Annotations["io.kubernetes.cri.container-type"] == "sandbox"
 	only_pull.source == "pause"
+	every mount in input.OCI.Mounts {
+		given_to_all(mount)
+	}
 	untouched
 	not alive("pause")
 }
@@ -66,6 +74,9 @@ CreateContainerRequest := remember(container.name) if {
 		some mount in input.OCI.Mounts
 		mount.destination == destination
 	}
+	every mount in input.OCI.Mounts {
+		allowed_mount(mount, container)
+	}
 	untouched
 	not alive(container.name)
 	every earlier in array.slice(containers, 0, position) {
@@ -79,6 +90,45 @@ expected(variable, _) if {
 	some beginning in free_variables
 	startswith(variable, beginning)
 }
+
+allowed_mount(mount, _) if given_to_all(mount)
+
+allowed_mount(mount, container) if mount.destination in container.copies
+
+allowed_mount(mount, container) if {
+	mount.destination in container.mounts
+	some storage in input.storages
+	storage.mount_point == mount.source
+	empty_at_first(storage)
+}
+
+# The source of a mount that the kernel fills is a word; a path would make it one of files.
+given_to_all(mount) if {
+	mount.destination in {"/proc", "/dev", "/dev/pts", "/dev/mqueue", "/sys", "/sys/fs/cgroup"}
+	not startswith(mount.source, "/")
+}
+
+given_to_all(mount) if {
+	mount.destination in {
+		"/dev/shm", "/dev/termination-log", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv",
+		"/var/run/secrets/kubernetes.io/serviceaccount",
+	}
+}
+
+# An emptyDir in memory, or on disk: the guest makes both.
+empty_at_first(storage) if storage.driver == "ephemeral"
+
+empty_at_first(storage) if {
+	storage.driver == "local"
+	contains(storage.mount_point, local_volumes)
+}
+
+# Where emptyDirs on disk are, and where the host copies nothing.
+local_volumes := "/rootfs/local/"
+
+default CopyFileRequest := false
+
+CopyFileRequest if not contains(input.path, local_volumes)
 
 done(container) if {
 	data.pstate[concat(":", ["started", container.name])]
@@ -124,7 +174,7 @@ default SignalProcessRequest := false
 
 SignalProcessRequest if input.signal in allowed_signals
 
-# The root file system is the pulled image, there is exactly one, nothing is put over its programs, and no processes are shared.
+# The root file system is the pulled image, there is exactly one, and no processes are shared.
 only_pull := pull if {
 	pulls := [storage | some storage in input.storages; storage.driver == "image_guest_pull"]
 	count(pulls) == 1
@@ -135,9 +185,6 @@ only_pull := pull if {
 untouched if {
 	every storage in input.storages {
 		storage.driver in {"image_guest_pull", "ephemeral", "local"}
-	}
-	every mount in input.OCI.Mounts {
-		not covers_programs(mount.destination)
 	}
 	input.shared_mounts == []
 	input.OCI.Hooks == null
@@ -150,19 +197,6 @@ brings_volumes if {
 	some name, _ in input.OCI.Annotations
 	some beginning in {"io.confidentialcontainers.org.cloud_volumes", "io.confidentialcontainers.org.peerpodvolumes."}
 	startswith(name, beginning)
-}
-
-covers_programs(destination) if destination == "/"
-
-covers_programs(destination) if not startswith(destination, "/")
-
-covers_programs(destination) if contains(destination, "//")
-
-covers_programs(destination) if "." in split(destination, "/")
-
-covers_programs(destination) if {
-	some folder in {"/bin", "/sbin", "/lib", "/lib64", "/usr", "/opt"}
-	startswith(concat("", [destination, "/"]), concat("", [folder, "/"]))
 }
 
 default ReadStreamRequest := true
@@ -183,7 +217,6 @@ default StatsContainerRequest := true
 default GetOOMEventRequest := true
 default GuestDetailsRequest := true
 default GetDiagnosticDataRequest := true
-default CopyFileRequest := true
 default UpdateEphemeralMountsRequest := true
 default RemoveStaleVirtiofsShareMountsRequest := true
 default VolumeStatsRequest := true

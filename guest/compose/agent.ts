@@ -32,6 +32,7 @@ import { connectPodNetwork } from "./pod-network.ts";
 import { PortTls } from "./port-tls.ts";
 import { loadProvisionedInitdata } from "./provision-files.ts";
 import { workerAddress } from "./worker-address.ts";
+import { limitWorkloadMemory } from "./workload-memory.ts";
 
 /** How long an unsealing may take; the reference's cdh_api_timeout. */
 const hubCallTimeoutMs = 50_000;
@@ -52,6 +53,7 @@ export const startAgent: StartDaemon = async ({ configuration: image, log, notic
   const { agent } = configuration;
   const paths = guestPathsOf(agent);
   const apf = readApfFile(agent);
+  limitWorkloadMemory(agent, log);
   // The policy last: compiling it keeps this thread busy while the others wait for programs and sockets.
   const [runtime, hub, , gate] = await Promise.all([
     openRuntime(agent, paths, log),

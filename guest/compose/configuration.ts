@@ -34,6 +34,8 @@ export interface AgentConfiguration {
   readonly runtimeDirectory: string;
   /** cgroup below which each container gets its own. */
   readonly cgroupParent: string;
+  /** What all containers together leave of the VM's memory, in MiB; 0: nothing is kept from them. */
+  readonly reservedMemoryMegabytes: number;
   /** The policy that rules when initdata brings none. */
   readonly defaultPolicy: string;
   /** Tells the caller of a denied request what the policy printed. For debug builds: it shows the host the pod's secrets. */
@@ -108,6 +110,7 @@ export const defaultConfiguration: Configuration = {
     stateDirectory: "/run/kata-containers",
     runtimeDirectory: "/run/podkeep",
     cgroupParent: "/podkeep",
+    reservedMemoryMegabytes: 0,
     defaultPolicy: "/etc/kata-opa/default-policy.rego",
     explainToHost: false,
     refusalSeconds: 0,

@@ -1,6 +1,6 @@
-import { GuestError } from "../core/errors.ts";
 import { isTomlTable } from "../core/toml.ts";
 import type { Initdata } from "../initdata/initdata.ts";
+import { refuseTlsMaterial } from "../initdata/measured-settings.ts";
 import { type Configuration, overlayConfiguration } from "./configuration.ts";
 
 /**
@@ -8,18 +8,14 @@ import { type Configuration, overlayConfiguration } from "./configuration.ts";
  * each from the document itself, so that all of them run by the same settings.
  *
  * @param initdata undefined when the pod has none
- * @throws GuestError `invalid-argument` when the initdata names TLS material for a port that has no TLS: its author believes
- *   otherwise
+ * @throws GuestError `invalid-argument` when the initdata names TLS material for a port that has no TLS by the image's
+ *   configuration
  */
 export function applyMeasuredSettings(configuration: Configuration, initdata: Initdata | undefined): Configuration {
   const table = initdata?.settings?.table;
   if (table === undefined) return configuration;
   const applied = overlayConfiguration(configuration, table);
   const section = table["agent"];
-  const tlsKey = isTomlTable(section) ? Object.keys(section).find((key) => key.startsWith("tls_")) : undefined;
-  if (applied.agent.tls === "off" && tlsKey !== undefined) {
-    const problem = `podkeep.toml of the initdata: agent.${tlsKey} means nothing while agent.tls is off; set agent.tls = "required"`;
-    throw new GuestError("invalid-argument", problem);
-  }
+  if (applied.agent.tls === "off" && isTomlTable(section)) refuseTlsMaterial(section);
   return applied;
 }

@@ -24,6 +24,12 @@ export async function connectPodNetwork(
   }
   const configuration = parsePodNetworkConfiguration(podNetwork);
   const place = { podNamespace: networkNamespace, hostInterface: hostInterface || undefined };
-  scope.add("pod network", () => tearDownPodNetwork(configuration, place));
-  await setUpPodNetwork(configuration, { ...place, signal: scope.signal, log });
+  let setUp: Promise<void> | undefined;
+  scope.add("pod network", async () => {
+    // A start can fail elsewhere while this one is half done; both at once would leave rules behind, or the VM without an address.
+    await setUp?.catch(() => {}); // it has been reported
+    await tearDownPodNetwork(configuration, place);
+  });
+  setUp = setUpPodNetwork(configuration, { ...place, signal: scope.signal, log });
+  await setUp;
 }

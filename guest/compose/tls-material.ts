@@ -108,12 +108,15 @@ export async function awaitServerCertificate(
 ): Promise<ServerCertificate | undefined> {
   const deadline = timing.monotonicMs() + startTimeoutMs;
   const patience = AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]);
+  let reason: unknown;
   for (;;) {
     try {
       return await fetchServerCertificate(agent, hub, patience);
     } catch (error) {
+      // A call that was cut short at the end doesn't say what is wrong, the one before it does.
+      if (!patience.aborted || reason === undefined) reason = error;
       const isFinal = error instanceof GuestError && error.code === "invalid-argument";
-      if (isFinal || signal.aborted || timing.monotonicMs() > deadline) throw error;
+      if (isFinal || patience.aborted || timing.monotonicMs() > deadline) throw reason;
       await timing.sleep(startPauseMs, signal);
     }
   }

@@ -1,4 +1,5 @@
 import { GuestError, messageOf } from "../core/errors.ts";
+import { oneLine } from "../core/one-line.ts";
 import { isTomlTable, type TomlTable, type TomlValue } from "../core/toml.ts";
 import { parseAuthorities } from "../rpc/tls.ts";
 
@@ -20,6 +21,8 @@ export const measuredSettings: ReadonlyMap<string, Check> = new Map<string, Chec
   ["hub.rest_features", oneOf("resource", "attestation", "all")],
 ]);
 
+const sections: ReadonlySet<string> = new Set([...measuredSettings.keys()].map((key) => key.replace(/\..*/, "")));
+
 /**
  * Checks the entry `podkeep.toml`: the document is measured and can't be corrected in place, so a typo must not pass for a
  * setting that was never made.
@@ -30,9 +33,12 @@ export function checkMeasuredSettings(table: TomlTable): void {
   for (const [section, values] of Object.entries(table)) {
     if (!isTomlTable(values)) throw refusal(section, "initdata can't set this key");
     for (const [name, value] of Object.entries(values)) checkSetting(`${section}.${name}`, value);
+    if (!sections.has(section)) throw refusal(section, "initdata can't set this key");
   }
   const agent = table["agent"];
-  if (isTomlTable(agent)) requireCertificateWithKey(agent);
+  if (!isTomlTable(agent)) return;
+  requireCertificateWithKey(agent);
+  if (agent["tls"] === "off") refuseTlsMaterial(agent);
 }
 
 /**
@@ -44,6 +50,21 @@ export function checkMeasuredSettings(table: TomlTable): void {
 export function requireCertificateWithKey(agent: TomlTable): void {
   if ("tls_server_certificate" in agent === "tls_server_key" in agent) return;
   throw refusal("agent.tls_server_certificate", "it goes together with agent.tls_server_key");
+}
+
+/**
+ * For a port without TLS: who names TLS material believes otherwise.
+ *
+ * @param agent the table `agent` of the initdata's podkeep.toml
+ * @throws GuestError `invalid-argument` when there is some
+ */
+export function refuseTlsMaterial(agent: TomlTable): void {
+  const key = Object.keys(agent).find((name) => name.startsWith("tls_"));
+  if (key === undefined) return;
+  throw refusal(
+    `agent.${key}`,
+    'it means nothing while agent.tls is off; podkeep.toml of the initdata can set agent.tls = "required"',
+  );
 }
 
 function checkSetting(key: string, value: TomlValue): void {
@@ -87,5 +108,5 @@ function resourceUri(value: TomlValue): string | undefined {
 }
 
 function refusal(key: string, why: string): GuestError {
-  return new GuestError("invalid-argument", `${key.slice(0, 100)}: ${why}`);
+  return new GuestError("invalid-argument", `${oneLine(key, 100)}: ${why}`);
 }

@@ -80,7 +80,7 @@ class Port {
   readonly #sockets = new Set<Socket>();
   readonly #unproven = new Set<Socket>();
   readonly #served = new Set<Socket>();
-  /** Those within a TLS handshake by the name of their peer, since tls.Server does not tell which of them became which. */
+  /** Those within a TLS handshake by {@link nameOf}, since tls.Server does not tell which of them became which. */
   readonly #handshakes = new Map<string, Socket>();
   readonly #ttrpcConnections = new Set<TtrpcServerConnection>();
   #grpc: Promise<GrpcServer> | undefined;
@@ -150,20 +150,21 @@ class Port {
       socket.destroy();
       return;
     }
-    const peer = peerOf(socket);
+    const name = nameOf(socket);
     this.#sockets.add(socket);
     this.#unproven.add(socket);
     socket.on("error", (error) => this.#log.debug("connection failed", { error }));
     socket.on("close", () => {
       this.#sockets.delete(socket);
       this.#unproven.delete(socket);
-      this.#handshakes.delete(peer);
+      // A client that comes again from the same port can be here before this is told.
+      if (this.#handshakes.get(name) === socket) this.#handshakes.delete(name);
     });
     this.#identify(socket, "accepted");
   }
 
   #acceptDecrypted(socket: TLSSocket): void {
-    const accepted = this.#handshakes.get(peerOf(socket));
+    const accepted = this.#handshakes.get(nameOf(socket));
     if (accepted !== undefined) this.#unproven.delete(accepted);
     socket.on("error", (error) => this.#log.debug("connection failed", { error }));
     if (!this.#isExpected(socket)) {
@@ -203,7 +204,7 @@ class Port {
 
   async #serve(socket: Socket, protocol: FirstProtocol, state: "accepted" | "decrypted"): Promise<void> {
     if (protocol === "tls" && state === "accepted" && this.#tls !== undefined) {
-      this.#handshakes.set(peerOf(socket), socket);
+      this.#handshakes.set(nameOf(socket), socket);
       this.#tls.emit("connection", socket);
       return;
     }
@@ -263,7 +264,7 @@ class Port {
   }
 }
 
-/** Names the other end of a TCP connection. */
-function peerOf(socket: Socket): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
+/** Names a TCP connection by both ends: from one port a client can reach several addresses of the VM. */
+function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress}:${remotePort} ${localAddress}:${localPort}`;
 }

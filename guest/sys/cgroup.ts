@@ -3,7 +3,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuestError } from "../core/errors.ts";
 import { type CgroupHierarchy, detectCgroupHierarchy, processCgroupPaths } from "./cgroup-hierarchy.ts";
-import { pathExists, readFileIfPresent, writeKernelFile } from "./file.ts";
+import { makeDirectories, pathExists, readFileIfPresent, writeKernelFile } from "./file.ts";
 import { maxKernelFileBytes, maxTreeDepth } from "./limits.ts";
 import { sendSignal } from "./signal.ts";
 import { asSystemCall, isErrno } from "./system-error.ts";
@@ -61,6 +61,22 @@ export class Cgroup {
   /** The directory of a controller such as `memory`; undefined when it isn't mounted. */
   directory(controller: string): string | undefined {
     return this.#directories.get(this.version === 2 ? "" : controller);
+  }
+
+  /**
+   * Makes it, with those above, so that files such as `memory.max` are there. Nothing happens when it is there.
+   *
+   * @param controller such as `memory`
+   * @throws GuestError `failed-precondition` on version 1, where groups of one path needn't be under one controller; SystemError
+   */
+  create(controller: string): void {
+    const [directory] = this.#directories.values();
+    if (this.version !== 2 || directory === undefined)
+      throw new GuestError("failed-precondition", "control groups of version 2 are needed");
+    const above = path.dirname(directory);
+    if (!pathExists(above)) new Cgroup(2, new Map([["", above]])).create(controller);
+    writeKernelFile(path.join(above, "cgroup.subtree_control"), `+${controller}`);
+    makeDirectories(directory);
   }
 
   /** True when one of its directories is there. */

@@ -37,7 +37,7 @@ describe("settings of initdata", () => {
   test("threat 1: TLS material for a port without TLS is a contradiction, not a setting", () => {
     const plainImage = parseConfiguration('[agent]\ntls = "off"\n');
     expect(() => applyMeasuredSettings(plainImage, initdataWith('[agent]\ntls_client_name = "x"\n'))).toThrow(
-      "agent.tls_client_name means nothing while agent.tls is off",
+      "agent.tls_client_name: it means nothing while agent.tls is off",
     );
   });
 });

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { readApfFile } from "../../guest/compose/apf-file.ts";
 import { type AgentConfiguration, defaultConfiguration } from "../../guest/compose/configuration.ts";
 import { PortTls } from "../../guest/compose/port-tls.ts";
+import { GuestError } from "../../guest/core/errors.ts";
 import { createLog, silentLog } from "../../guest/core/log.ts";
 import { localGate } from "../../guest/rpc/local-gate.ts";
 import { GetResourceService } from "../../guest/rpc/messages/confidential-data-hub.ts";
@@ -69,7 +70,7 @@ class Scene {
     registry.add(GetResourceService, {
       GetResource: ({ ResourcePath }) => {
         const content = this.resources.get(ResourcePath);
-        if (content === undefined) throw new Error("the broker is away");
+        if (content === undefined) throw new GuestError("unavailable", "the broker is away");
         return { Resource: Buffer.from(content) };
       },
     });
@@ -152,6 +153,18 @@ describe("threat 1: a port without its material does not open", () => {
     await never.timing.pass(0);
     await never.timing.pass(60_001);
     await expect(failing).rejects.toThrow("kbs:///pod/vm/certificate can't be fetched");
+  });
+
+  test("when the minute ends in the middle of a call, the reason is that of the call before", async () => {
+    const minute = new AbortController();
+    vi.spyOn(AbortSignal, "timeout").mockReturnValueOnce(minute.signal);
+    const scene = new Scene();
+    const failing = scene.open({ ...brokered, tlsClientCa: owner.cert });
+    failing.catch(() => {});
+    await scene.timing.pass(0);
+    minute.abort();
+    await scene.timing.pass(2000);
+    await expect(failing).rejects.toMatchObject({ cause: { message: "the broker is away" } });
   });
 });
 

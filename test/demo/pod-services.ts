@@ -25,11 +25,13 @@ export interface DemoPod {
  * the pod's initdata only.
  *
  * @param host the address by which podkeep reaches this machine's loopback
+ * @param policyOf text of the pod's policy, by the image's reference; the demo's when absent
  */
 export async function withPodServices(
   steps: Steps,
   host: string,
   action: (pod: DemoPod) => Promise<void>,
+  policyOf: (image: string) => string = demoPolicy,
 ): Promise<void> {
   await using registry = await steps.step("registry with an image of busybox", async () => await startRegistry());
   const image = buildBusyboxImage([{ name: "etc/motd", content: motd }]);
@@ -46,7 +48,7 @@ export async function withPodServices(
     }),
   );
   try {
-    const initdata = initdataOf(kbs.url.replace("127.0.0.1", host), reference, registryHost);
+    const initdata = initdataOf(kbs.url.replace("127.0.0.1", host), registryHost, policyOf(reference));
     allowedDigests.push(Buffer.from(digestOf("sha256", Buffer.from(initdata))).toString("base64"));
     await action({ initdata, image: reference });
   } finally {
@@ -54,9 +56,12 @@ export async function withPodServices(
   }
 }
 
+function demoPolicy(image: string): string {
+  return readFileSync(join(import.meta.dirname, "policy.rego"), "utf8").replace("@IMAGE@", image);
+}
+
 /** Both services speak plain HTTP, which off loopback the initdata has to allow. */
-function initdataOf(kbsUrl: string, reference: string, registryHost: string): string {
-  const policy = readFileSync(join(import.meta.dirname, "policy.rego"), "utf8").replace("@IMAGE@", reference);
+function initdataOf(kbsUrl: string, registryHost: string, policy: string): string {
   return `algorithm = "sha256"
 version = "0.1.0"
 

@@ -1,11 +1,15 @@
 import { createCipheriv, randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { unsealEnvironment } from "../../guest/agent/sealed-environment.ts";
 import { silentLog } from "../../guest/core/log.ts";
 import { parseWrappedLayerKey, unwrapLayerKey } from "../../guest/hub/data-hub/key-provider.ts";
+import { createSecureMounts } from "../../guest/hub/index.ts";
 import { unseal } from "../../guest/hub/sealed-secret/unseal.ts";
 import type { ResourceProvider } from "../../guest/kbs/index.ts";
 import { createLayerDecryptor } from "../../guest/oci/encryption/layer-decryptor.ts";
+import { temporaryFolder } from "./secure-mount/luks-fixture.ts";
 
 const { signal } = new AbortController();
 const iv = randomBytes(12);
@@ -100,6 +104,40 @@ describe("threat 137: bytes of keys don't stay in memory", () => {
     } as const;
     await decryptor(layer, signal);
     expect(isZero(options)).toBe(true);
+  });
+
+  test("so is the key of a volume, whether it is tried or too long", async () => {
+    for (const [key, problem] of [
+      [randomBytes(32), "no LUKS header"],
+      [randomBytes(8 * 1024 * 1024 + 1), "too long"],
+    ] as const) {
+      using folder = temporaryFolder();
+      const device = join(folder.path, "device");
+      writeFileSync(device, Buffer.alloc(4096));
+      const mounts = createSecureMounts({
+        tools: {
+          run: async () => Buffer.alloc(0),
+          writeZeros: () => {},
+          mountExt4: () => {},
+          findDevice: () => ({ path: device, number: { major: 8, minor: 16 } }),
+          isInUse: () => false,
+        },
+        headerDirectory: join(folder.path, "headers"),
+        mountRoots: [folder.path],
+        keys: { resources: providerOf(key), keyServices: new Map(), skipVerification: false },
+        log: silentLog,
+      });
+      const options = {
+        devicePath: "/dev/sdc",
+        sourceType: "encrypted",
+        targetType: "fileSystem",
+        encryptionType: "luks2",
+        key: "kbs:///default/volume-key/data",
+      };
+      const request = { type: "block-device", options, mountPoint: join(folder.path, "data") };
+      await expect(mounts.mount(request, signal)).rejects.toThrow(problem);
+      expect(isZero(key)).toBe(true);
+    }
   });
 
   test("so is an unsealed variable, once it is a text", async () => {

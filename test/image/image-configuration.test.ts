@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseConfiguration } from "../../guest/compose/configuration.ts";
 import { imageConfiguration } from "../../image/image-configuration.ts";
@@ -28,4 +29,10 @@ test("threat 74: only a debug image tells the host why a request was denied", ()
 test("V3, threat 120: in every image what pods can fill ends before the memory does", () => {
   for (const variant of ["disk", "lean"] as const)
     expect(parseConfiguration(imageConfiguration({ ...disk, variant })).provision.storageLimit).toBe("50%");
+});
+
+test("threat 120: in the disk image containers together leave what podkeep's slice holds on to", () => {
+  const slice = readFileSync(new URL("../../image/tree/usr/lib/systemd/system/podkeep.slice", import.meta.url), "utf8");
+  const { reservedMemoryMegabytes } = parseConfiguration(imageConfiguration(disk)).agent;
+  expect(slice).toContain(`MemoryMin=${reservedMemoryMegabytes}M`);
 });

@@ -8,11 +8,27 @@ const text = readFileSync(new URL("../../policy/containers-in-order.rego", impor
 
 /** What the shipped list says of its containers. */
 const listed = {
-  unlock: { args: ["/unlock", "/keys"], env: ["KEY=sealed.fake.example.value"], digest: "0" },
-  guard: { args: ["/guard"], env: [], digest: "1" },
-  web: { args: ["/web", "--port", "8080"], env: [], digest: "2" },
+  unlock: { args: ["/unlock", "/keys"], env: ["KEY=sealed.fake.example.value"], digest: "0", mounts: ["/keys"] },
+  guard: { args: ["/guard"], env: [], digest: "1", mounts: [] },
+  web: { args: ["/web", "--port", "8080"], env: [], digest: "2", mounts: ["/keys", "/etc/web"] },
 } as const;
 type Name = keyof typeof listed;
+
+/** An emptyDir on disk, as shims attach it. */
+const emptyDir = {
+  driver: "local",
+  source: "local",
+  fstype: "local",
+  mount_point: "/run/kata-containers/shared/containers/box/rootfs/local/keys",
+};
+const copied = "/run/kata-containers/shared/containers/c1-0123456789abcdef-keys";
+/** What shims send with every container. */
+const usualMounts = [
+  { destination: "/proc", source: "proc", type: "proc" },
+  { destination: "/dev", source: "tmpfs", type: "tmpfs" },
+  { destination: "/dev/shm", source: "/run/kata-containers/sandbox/shm", type: "bind" },
+  { destination: "/etc/hosts", source: `${copied}/hosts`, type: "bind" },
+];
 
 /** A pod under the shipped policy, spoken to as a shim does. */
 class PodUnderPolicy {
@@ -43,19 +59,25 @@ class PodUnderPolicy {
   }
 
   create(name: Name, id: string, change: { spec?: object; request?: object; process?: object } = {}, succeeds = true) {
-    const { args, env, digest } = listed[name];
+    const { args, env, digest, mounts } = listed[name];
     const root = `/run/kata-containers/${id}/rootfs`;
     const source = `quay.io/example/${name}@sha256:${digest.repeat(64)}`;
     return this.ask(succeeds, "CreateContainer", {
       container_id: id,
-      storages: [{ driver: "image_guest_pull", source, fstype: "overlay", mount_point: root }],
+      storages: [{ driver: "image_guest_pull", source, fstype: "overlay", mount_point: root }, emptyDir],
       OCI: {
         Annotations: {
           "io.kubernetes.cri.container-type": "container",
           "io.kubernetes.cri.container-name": name,
         },
         Root: { Path: root },
-        Mounts: [{ destination: "/keys", source: "/run/kata-containers/x", type: "bind" }],
+        Mounts: [
+          ...usualMounts,
+          ...mounts.map((destination) => {
+            const source = destination === "/keys" ? emptyDir.mount_point : copied;
+            return { destination, source, type: destination === "/keys" ? "local" : "bind" };
+          }),
+        ],
         Process: { Args: [...args], Env: ["PATH=/usr/bin:/bin", "HOSTNAME=pod", ...env], ...change.process },
         ...change.spec,
       },
@@ -83,7 +105,11 @@ function pause(pod: PodUnderPolicy, id: string): boolean {
   return pod.ask(true, "CreateContainer", {
     container_id: id,
     storages: [{ driver: "image_guest_pull", source: "pause", mount_point: root }],
-    OCI: { Annotations: { "io.kubernetes.cri.container-type": "sandbox" }, Root: { Path: root } },
+    OCI: {
+      Annotations: { "io.kubernetes.cri.container-type": "sandbox" },
+      Root: { Path: root },
+      Mounts: usualMounts,
+    },
   });
 }
 
@@ -146,9 +172,40 @@ test.each([
   ["another command", { process: { Args: ["/unlock", "/keys", "--print"] } }],
   ["shared processes (threat 49)", { request: { sandbox_pidns: true } }],
   ["hooks", { spec: { Hooks: { Prestart: [{ Path: "/x" }] } } }],
-  ["a mount over its programs", { spec: { Mounts: [{ destination: "/usr/bin", source: "/x", type: "bind" }] } }],
 ])("threat 37: a listed container with %s is refused", (_name, change) => {
   expect(podWithPause().create("unlock", "c1", change)).toBe(false);
+});
+
+test.each([
+  ["over its program", "/unlock", copied],
+  ["over programs of its image", "/usr/bin", copied],
+  ["that loads a library into every program", "/etc/ld.so.preload", copied],
+  ["below a named one", "/keys/more", copied],
+  ["of devices that the host has copied in", "/dev", copied],
+  ["that another container may have", "/etc/web", copied],
+])("threat 27: a listed container with a mount %s is refused", (_what, destination, source) => {
+  const keys = { destination: "/keys", source: emptyDir.mount_point, type: "local" };
+  const withMount = (...more: object[]) => ({ spec: { Mounts: [keys, ...more] } });
+  expect(podWithPause().create("unlock", "c1", withMount({ destination, source, type: "bind" }))).toBe(false);
+  expect(podWithPause().create("unlock", "c1", withMount())).toBe(true);
+});
+
+test("threat 51: what containers hand each other comes from them, not from the host", () => {
+  const pod = podWithPause();
+  const copy = (path: string) => pod.ask(true, "CopyFile", { path, file_mode: 0o100644 });
+  expect(copy(`${copied}/a`)).toBe(true);
+  expect(copy(`${emptyDir.mount_point}/a`)).toBe(false);
+  const fromCopy = [{ destination: "/keys", source: copied, type: "bind" }];
+  expect(pod.create("unlock", "c1", { spec: { Mounts: fromCopy } })).toBe(false);
+  const storageAtCopy = { ...emptyDir, mount_point: copied };
+  const root = "/run/kata-containers/c1/rootfs";
+  const source = `quay.io/example/unlock@sha256:${"0".repeat(64)}`;
+  const pull = { driver: "image_guest_pull", source, fstype: "overlay", mount_point: root };
+  const request = { storages: [pull, storageAtCopy] };
+  expect(pod.create("unlock", "c1", { request, spec: { Mounts: fromCopy } })).toBe(false);
+  const memory = { ...emptyDir, driver: "ephemeral", mount_point: "/run/kata-containers/sandbox/ephemeral/keys" };
+  const Mounts = [{ destination: "/keys", source: memory.mount_point, type: "bind" }];
+  expect(pod.create("unlock", "c1", { request: { storages: [pull, memory] }, spec: { Mounts } })).toBe(true);
 });
 
 test("threat 49: processes are shared only where the policy says so", () => {

@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { connect as connectNet, type Socket } from "node:net";
+import { connect as connectNet, type Socket, type TcpNetConnectOpts } from "node:net";
 import { duplexPair } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { ClientTls } from "../../guest/rpc/tls.ts";
+import { freePort } from "../compose/running-command.ts";
 import { createIdentities } from "./identities.ts";
 import { openTestPort, type TestPort } from "./test-port.ts";
 
@@ -40,6 +41,34 @@ const checkFrame = Buffer.from(
   "00000016000000010100" + "0a0b677270632e4865616c7468" + "1205436865636b" + "1a00",
   "hex",
 );
+
+/**
+ * Begins a handshake under the old authority, and holds back what the client needs to go on.
+ *
+ * @returns lets it go on, and tells whether a call is answered in the end
+ */
+async function beginHandshake(address: TcpNetConnectOpts): Promise<() => Promise<"closed" | "answered">> {
+  const raw = connectNet(address).on("error", () => {});
+  const [near, far] = duplexPair();
+  const { ca, cert, key, serverName = "" } = before.client;
+  const client = connectTls({ socket: near, ca, cert, key, servername: serverName }).on("error", () => {});
+  far.on("data", (bytes) => raw.write(bytes));
+  const [flight] = await once(raw, "data");
+  return async () => {
+    const closed = closing(raw).then(() => "closed" as const);
+    far.write(flight);
+    raw.on("data", (bytes) => far.write(bytes));
+    client.write(checkFrame);
+    const answered = once(client, "data").then(
+      () => "answered" as const,
+      () => closed,
+    );
+    const outcome = await Promise.race([closed, answered]);
+    client.destroy();
+    raw.destroy();
+    return outcome;
+  };
+}
 
 describe("replaceTls", () => {
   test("threat 1: open connections stay, new handshakes go by the new certificate and authority", async () => {
@@ -86,26 +115,18 @@ describe("replaceTls", () => {
 
   test("threat 1: a handshake that was begun under the old authority does not end under it", async () => {
     await using port = await openTestPort({ tls: before.server });
-    const raw = connectNet(port.address).on("error", () => {});
-    const [near, far] = duplexPair();
-    const { ca, cert, key, serverName = "" } = before.client;
-    const client = connectTls({ socket: near, ca, cert, key, servername: serverName }).on("error", () => {});
-    far.on("data", (bytes) => raw.write(bytes));
-    // What the client needs to go on is held back until the material has been replaced.
-    const [flight] = await once(raw, "data");
-
+    const finish = await beginHandshake(port.address);
     port.replaceTls(newAuthority);
+    expect(await finish()).toBe("closed");
+  });
 
-    const closed = closing(raw).then(() => "closed");
-    far.write(flight);
-    raw.on("data", (bytes) => far.write(bytes));
-    client.write(checkFrame);
-    const answered = once(client, "data").then(
-      () => "answered",
-      () => closed,
-    );
-    expect(await Promise.race([closed, answered])).toBe("closed");
-    client.destroy();
+  test("threat 1: nor do two from one port of the client to two addresses of the VM", async () => {
+    await using port = await openTestPort({ tls: before.server, host: "0.0.0.0" });
+    const from = { localAddress: "127.0.0.1", localPort: await freePort() };
+    const first = await beginHandshake({ ...port.address, ...from });
+    const second = await beginHandshake({ ...port.address, ...from, host: "127.0.0.2" });
+    port.replaceTls(newAuthority);
+    expect(await Promise.all([first(), second()])).toEqual(["closed", "closed"]);
   });
 
   test.each([

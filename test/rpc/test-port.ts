@@ -12,6 +12,8 @@ import { type OpenPort, type PortOptions, servePort } from "../../guest/rpc/port
 export interface TestPortOptions extends Pick<PortOptions, "tls" | "plain" | "limits" | "onConnections"> {
   readonly handlers?: Handlers<typeof AgentService>;
   readonly gate?: Gate;
+  /** What it listens on; 127.0.0.1 when absent. */
+  readonly host?: string;
 }
 
 /** A port on loopback with a healthy Health service. */
@@ -23,12 +25,12 @@ export interface TestPort extends AsyncDisposable {
 
 /** Opens a port; disposing of it closes the port and every client that it made. */
 export async function openTestPort(options: TestPortOptions = {}): Promise<TestPort> {
-  const { handlers = {}, gate = localGate, plain = options.tls === undefined, ...rest } = options;
+  const { handlers = {}, gate = localGate, host = "127.0.0.1", plain = options.tls === undefined, ...rest } = options;
   const scope = new Scope();
   const registry = new MethodRegistry({ gate, log: silentLog });
   registry.add(Health, { Check: () => ({ status: 1 }) });
   registry.add(AgentService, handlers);
-  const listen = { host: "127.0.0.1", port: 0 };
+  const listen = { host, port: 0 };
   const { port, replaceTls } = await servePort({ registry, listen, plain, log: silentLog, scope, ...rest });
   const address = { host: "127.0.0.1", port };
   return {

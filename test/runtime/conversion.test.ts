@@ -231,6 +231,15 @@ describe("the OCI configuration of a request", () => {
     expect(plain?.mount.options).toEqual(["rbind"]);
   });
 
+  test("threat 27: no mount hides another: parents come first, the rest as it was", () => {
+    const asked = ["/a/b/c", "/z", "/a//d/", "/a", "/b"];
+    const { Mounts } = spec({
+      Mounts: asked.map((destination) => ({ destination, source: "/run/x", type: "bind" })),
+    });
+    const made = convertMounts(Mounts).map(({ mount }) => mount.destination);
+    expect(made).toEqual(["/z", "/a", "/b", "/a/d", "/a/b/c"]);
+  });
+
   test("threat 40: whatever the destination, it is refused or absolute, clean, and not the root or below /proc", () => {
     const step = fc.constantFrom("a", "..", ".", "", "proc", "cpuinfo", "net", "dev", "self", "\0", " ");
     const path = fc.array(step, { maxLength: 5 }).map((steps) => `/${steps.join("/")}`);

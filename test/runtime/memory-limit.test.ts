@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { convertMounts } from "../../guest/runtime/conversion/mounts.ts";
-import { limitMemory } from "../../guest/runtime/storage/memory-limit.ts";
+import { limitMemory, limitMemoryChange } from "../../guest/runtime/storage/memory-limit.ts";
 import { totalMemoryBytes } from "../../guest/sys/memory.ts";
 
 const gibibyte = 1024 ** 3;
@@ -25,6 +25,13 @@ describe("threat 120: a host chooses the options of memory volumes, but none is 
 
   test("other options stay as they are", () => {
     expect(limitMemory(["noexec", "mode=755", "size=4096"], 2 * gibibyte).slice(0, 2)).toEqual(["noexec", "mode=755"]);
+  });
+
+  test("a change leaves alone what it doesn't name", () => {
+    expect(limitMemoryChange(["ro"], 2 * gibibyte)).toEqual(["ro"]);
+    expect(limitMemoryChange(["size=0"], 2 * gibibyte)).toEqual([`size=${gibibyte}`]);
+    expect(limitMemoryChange(["nr_blocks=256"], 2 * gibibyte)).toEqual([`size=${1024 ** 2}`]);
+    expect(limitMemoryChange(["nr_inodes=1000000"], 2 * gibibyte)).toEqual(["nr_inodes=262144"]);
   });
 
   test("a container's own tmpfs is held to it, too", () => {

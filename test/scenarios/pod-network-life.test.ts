@@ -7,6 +7,7 @@ import { ip } from "../network/support.ts";
 import { KataShim } from "../shim/kata-shim.ts";
 import { listeningSockets } from "./listening-sockets.ts";
 import { fetchFrom, startPage } from "./namespace-programs.ts";
+import { initdataWith } from "./pod-fixture.ts";
 import { apfWithNetwork, failToStart, initdataFor, type PodVm, startPodVm } from "./pod-vm-fixture.ts";
 import { buildWorkerAndVm, stopProcess, type WorkerAndVm } from "./tunnel-fixture.ts";
 
@@ -89,10 +90,18 @@ describe.skipIf(getuid?.() !== 0)("the tunnel from the agent's start to its end 
     );
     expect(names).toEqual(["lo"]);
     expect(await ip(vm.networkNamespace, "route show")).toBe("");
-    const rules = (await ip(machines.vm, "rule show")).trim().split("\n");
-    expect(rules.map((line) => line.replace(/\s+/g, " "))).toEqual(untouchedRules);
+    expect(await rulesOf(machines.vm)).toEqual(untouchedRules);
     expect(await listeningSockets(machines.vm)).toEqual({ tcp: [], udp: [] });
   }
+});
+
+test.skipIf(getuid?.() !== 0)("an agent that fails while it builds the tunnel leaves none of it behind", async () => {
+  await using machines = await buildWorkerAndVm(tunnel);
+  const broken = initdataWith({ "policy.rego": "package agent_policy\nallow if {" });
+  const options = { initdata: broken, apf: apfWithNetwork({}) };
+  const { console } = await failToStart(machines, options, "agent");
+  expect(console).toContain("the policy does not load");
+  expect(await rulesOf(machines.vm)).toEqual(untouchedRules);
 });
 
 describe.skipIf(getuid?.() !== 0)(
@@ -120,3 +129,8 @@ describe.skipIf(getuid?.() !== 0)(
     });
   },
 );
+
+async function rulesOf(namespace: string): Promise<string[]> {
+  const rules = (await ip(namespace, "rule show")).trim().split("\n");
+  return rules.map((line) => line.replace(/\s+/g, " "));
+}

@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import { removePersistentNamespace } from "../../guest/sys/namespace.ts";
-import { runProgram } from "../../guest/sys/program.ts";
+import { type ProgramResult, runProgram } from "../../guest/sys/program.ts";
 import { sampleConfiguration } from "../network/pod-network-samples.ts";
 import { connectWorker, type Stack, type StackOptions, writeStackFiles } from "../stack/stack.ts";
 import { dataHubConfig, initdataWith, policyWith } from "./pod-fixture.ts";
@@ -100,12 +100,25 @@ export async function startPodVm(machines: WorkerAndVm, options: StackOptions): 
   }
 }
 
-/** Provisions with something that can't be used. */
-export async function failToStart({ vm }: WorkerAndVm, options: StackOptions): Promise<FailedStart> {
+/**
+ * Starts with something that can't be used.
+ *
+ * @param culprit what ends of it; what comes before it ends well. The agent tells of it for a second
+ */
+export async function failToStart(
+  { vm }: WorkerAndVm,
+  options: StackOptions,
+  culprit: "provision" | "agent" = "provision",
+): Promise<FailedStart> {
   const files = await writeStackFiles(options);
+  const run = (command: string): Promise<ProgramResult> =>
+    runProgram(launcher, [command, "--config", files.configuration], { networkNamespace: vm });
   try {
-    const args = ["provision", "--config", files.configuration];
-    const { exitCode, stdout, stderr } = await runProgram(launcher, args, { networkNamespace: vm });
+    if (culprit === "agent") {
+      await run("provision");
+      appendFileSync(files.configuration, "refusal_seconds = 1\n");
+    }
+    const { exitCode, stdout, stderr } = await run(culprit);
     return { exitCode, console: stderr.toString(), log: stdout.toString() };
   } finally {
     removePersistentNamespace(files.networkNamespace);

@@ -53,6 +53,36 @@ function populate(hierarchy: CgroupHierarchy, below: string, pids: readonly numb
   }
 }
 
+/** Version 2 with a controller to switch on, as this machine has it; a hybrid one has given most of them to version 1. */
+function switchableController(): { readonly hierarchy: CgroupHierarchy; readonly controller: string } | undefined {
+  for (const [, hierarchy] of hierarchies()) {
+    if (hierarchy.kind !== "unified") continue;
+    const available = fs.readFileSync(path.join(hierarchy.mountPoint, "cgroup.controllers"), "utf8").trim().split(" ");
+    const controller = ["memory", "hugetlb"].find((candidate) => available.includes(candidate));
+    if (controller !== undefined) return { hierarchy, controller };
+  }
+  return undefined;
+}
+
+const switchable = switchableController();
+if (switchable === undefined) console.warn("test/sys: this machine has no controller of cgroup version 2 to switch on");
+
+test.skipIf(switchable === undefined)("a group is made with its controller's files, and those above it", async () => {
+  if (switchable === undefined) return;
+  const { hierarchy, controller } = switchable;
+  const root = path.join(hierarchy.mountPoint, "cgroup.subtree_control");
+  const wasOn = fs.readFileSync(root, "utf8").split(/\s/).includes(controller);
+  const group = Cgroup.at(`${name}/below`, hierarchy);
+  try {
+    group.create(controller);
+    group.create(controller);
+    expect(fs.readdirSync(group.directory(controller) ?? "").join()).toContain(`${controller}.`);
+  } finally {
+    await Cgroup.at(name, hierarchy).remove();
+    if (!wasOn) fs.writeFileSync(root, `-${controller}`);
+  }
+});
+
 for (const [title, hierarchy] of hierarchies()) {
   describe(title, () => {
     test("processes, also of groups below; frozen and thawed; killed while frozen; removed", async () => {

@@ -3,7 +3,7 @@ import type { Storage } from "../../rpc/messages/agent.ts";
 import { VolumeUsageUnit } from "../../rpc/messages/csi.ts";
 import { openVolume } from "../../runtime/guest-volumes.ts";
 import { tmpfsOption } from "../../runtime/storage/ephemeral.ts";
-import { limitMemory } from "../../runtime/storage/memory-limit.ts";
+import { limitMemoryChange } from "../../runtime/storage/memory-limit.ts";
 import { parseVolumeOptions } from "../../runtime/storage/storage-options.ts";
 import { closeDescriptor, descriptorPath } from "../../sys/descriptor.ts";
 import { filesystemStatistics } from "../../sys/filesystem-statistics.ts";
@@ -70,7 +70,7 @@ function requireOwnTmpfs(storage: Storage, sandbox: Sandbox): void {
 function remount(storage: Storage, fd: number): void {
   try {
     const { mountOptions } = parseVolumeOptions(storage, tmpfsOption);
-    const { flags, data } = parseMountOptions(limitMemory(mountOptions));
+    const { flags, data } = parseMountOptions(limitMemoryChange(mountOptions));
     mount({
       source: "tmpfs",
       target: descriptorPath(fd),

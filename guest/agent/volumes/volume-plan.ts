@@ -29,7 +29,8 @@ export interface VolumePlan {
  * What the reference's forwarder does to a request before the policy sees it (spec/forwarder.md 5.1, steps 2 and 3), planned after
  * the policy's word. Pure.
  *
- * @throws GuestError of {@link parseCloudVolumes} and {@link parseCsiTargets}
+ * @throws GuestError of {@link parseCloudVolumes} and {@link parseCsiTargets}; `permission-denied` for a mount whose source is a cloud
+ *   volume's place
  */
 export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, paths: GuestPaths): VolumePlan {
   const cloudVolumes = parseCloudVolumes(annotations[cloudVolumesAnnotation]);
@@ -39,7 +40,9 @@ export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, 
   const places = new Set(sources.values());
   const planned = mounts.map((mount, index) => {
     const source = sources.get(index);
-    return source === undefined ? mount : { ...mount, source, type: "bind" };
+    if (source === undefined) return withoutCloudVolume(mount, paths);
+    // In the container, too, whatever the host's options say: who has the disk may have changed it.
+    return { ...mount, source, type: "bind", options: [...mount.options, "nosuid", "nodev"] };
   });
   return {
     mounts: planned,
@@ -48,7 +51,7 @@ export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, 
     // cloud-api-adaptor lists its cloud volumes there, too; these are no longer the sources of any mount.
     csiTargets: planned.map(({ source }) => source).filter((source) => listed.has(source)),
     checkSource: (source) => {
-      if (!places.has(source) && !listed.has(source)) refuseOtherSource(source, paths);
+      if (!places.has(source) && !listed.has(source)) locateVolume(source, paths);
     },
     openSource: (source) => {
       if (places.has(source)) return openCloudVolume(source, paths);
@@ -58,9 +61,9 @@ export function planVolumes({ Annotations: annotations, Mounts: mounts }: Spec, 
 }
 
 /** A cloud volume is there for the mount that its annotation names, and for no other. */
-function refuseOtherSource(source: string, paths: GuestPaths): void {
-  const { root } = locateVolume(source, paths);
-  if (root === paths.cloudVolumes) throw refusal("no cloud volume is for this mount", { path: source });
+function withoutCloudVolume(mount: Mount, { cloudVolumes }: GuestPaths): Mount {
+  if (!posix.normalize(mount.source).startsWith(`${cloudVolumes}/`)) return mount;
+  throw refusal("no cloud volume is for this mount", { path: mount.source });
 }
 
 /** What is written to the bare directory would be lost with the VM, so something has to be mounted on it now. */

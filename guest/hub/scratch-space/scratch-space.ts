@@ -20,8 +20,8 @@ export interface ScratchSpaceParts {
 
 const mapperName = "podkeep-scratch";
 
-/** Nothing outlives the VM, so there is no journal and nothing kept for root; an inode for 32 KiB, since tables are written at once. */
-const mkfsArguments = ["-O", "^has_journal", "-m", "0", "-i", "32768"];
+/** Nothing outlives the VM, so there is no journal and nothing kept for root. */
+const mkfsArguments = ["-O", "^has_journal", "-m", "0"];
 
 /**
  * Mounts the disk's free room, encrypted and protected against changes with a key that is in the kernel's memory only (spec/podvm-image.md

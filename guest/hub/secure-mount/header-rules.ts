@@ -17,6 +17,9 @@ const integrityCipherKeyBytes = 96;
 const sectorSizes = [512, 1024, 2048, 4096];
 const maxKeySlots = 32;
 
+/** A short one, such as crc32, leaves a key so few possible values that a host can bet on one. */
+const hashes = ["sha256", "sha384", "sha512"];
+
 /** Flags that change speed, or what is told to the disk, but not what is believed of it. */
 const harmlessFlags = [
   "allow-discards",
@@ -106,6 +109,7 @@ function judgeDigest(value: JsonValue | undefined): void {
   const segments = digest.get("segments");
   demand(isJsonArray(segments) && segments.length === 1 && segments[0] === "0", "digest.segments");
   demand(digest.get("type") === "pbkdf2", "digest.type");
+  demand(isKnownHash(digest.get("hash")), "digest.hash");
   demand(isWithin(digest.get("iterations"), maxDerivationIterations), "digest.iterations");
 }
 
@@ -124,6 +128,7 @@ function judgeKeySlot(value: JsonValue | undefined, { keyBytes, from, to, maxKib
   demand(slot.get("key_size") === keyBytes, "keyslot.key_size");
   const splitter = membersOf(slot.get("af"), "keyslot.af", ["type", "stripes", "hash"]);
   demand(splitter.get("type") === "luks1" && splitter.get("stripes") === 4000, "keyslot.af");
+  demand(isKnownHash(splitter.get("hash")), "keyslot.af.hash");
   const area = membersOf(slot.get("area"), "keyslot.area", ["type", "offset", "size", "encryption", "key_size"]);
   demand(area.get("type") === "raw", "keyslot.area.type");
   demand(area.get("encryption") === cipher, "keyslot.area.encryption");
@@ -138,6 +143,7 @@ function judgeKeySlot(value: JsonValue | undefined, { keyBytes, from, to, maxKib
 function judgeDerivation(value: JsonValue | undefined, maxKib: number): void {
   const all = membersOf(value, "keyslot.kdf", ["type", "salt"], ["hash", "iterations", "time", "memory", "cpus"]);
   if (all.get("type") === "pbkdf2") {
+    demand(isKnownHash(all.get("hash")), "keyslot.kdf.hash");
     demand(isWithin(all.get("iterations"), maxDerivationIterations), "keyslot.kdf.iterations");
     return;
   }
@@ -174,6 +180,10 @@ function byteCount(value: JsonValue | undefined, name: string): number {
 
 function isWithin(value: JsonValue | undefined, max: number): boolean {
   return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max;
+}
+
+function isKnownHash(value: JsonValue | undefined): boolean {
+  return hashes.some((hash) => hash === value);
 }
 
 function demand(condition: boolean, name: string): void {

@@ -20,7 +20,7 @@ const checksumField = 64;
 const headerSizes: readonly bigint[] = [14, 15, 16, 17, 18, 19, 20, 21, 22].map((power) => 1n << BigInt(power));
 
 /** True when a device begins as LUKS does, of whatever version. */
-export function hasLuksMagic(start: Uint8Array): boolean {
+function hasLuksMagic(start: Uint8Array): boolean {
   return magic.equals(start.subarray(0, magic.length));
 }
 

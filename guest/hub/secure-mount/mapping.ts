@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { GuestError } from "../../core/errors.ts";
 import { type BlockDevice, readFileRange } from "../../sys/block-device.ts";
 import { makeDirectories, removeFile, writeFileAtomically } from "../../sys/file.ts";
 import { totalMemoryBytes } from "../../sys/memory.ts";
@@ -96,11 +97,22 @@ async function openWith(
   { tools, signal }: MappingParts,
 ): Promise<Mapping> {
   const open = ["--batch-mode", "open", "--type", "luks2", "--header", header, "--key-file", "-", ...flags];
-  await tools.run("cryptsetup", [...open, "--", device.path, name], { stdin: key, signal });
+  signal.throwIfAborted();
+  try {
+    await tools.run("cryptsetup", [...open, "--", device.path, name], { stdin: key, signal });
+  } catch (error) {
+    if (isKilled(error)) await closeMapping(name, tools);
+    throw error;
+  }
   return {
     path: `/dev/mapper/${name}`,
     close: () => closeMapping(name, tools),
   };
+}
+
+/** It may have made the mapping, or a part of it. One that fails by itself has not: the name may be that of another's. */
+function isKilled(error: unknown): boolean {
+  return error instanceof GuestError && (error.code === "cancelled" || error.code === "deadline-exceeded");
 }
 
 /** The agent may have closed it before, as it does with cloud volumes. */

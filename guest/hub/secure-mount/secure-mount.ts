@@ -32,14 +32,15 @@ export interface SecureMounts extends SecureMounter {
 
 /** LUKS2 volumes (spec/secure-mount.md): formatted for this VM's life, or opened with a key that the owner keeps elsewhere. */
 export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, log }: SecureMountParts): SecureMounts {
-  const devices = new Map<string, Mutex>();
+  // One after the other: deriving a key may take half of the memory.
+  const mutex = new Mutex();
   const mounted: { readonly mapping: Mapping; readonly target: VolumeTarget }[] = [];
 
   return {
     async mount(request, signal) {
       const volume = parseBlockVolume(request);
       const device = tools.findDevice(volume.device);
-      await mutexOf(device).run(() => mountVolume(volume, device, signal));
+      await mutex.run(() => mountVolume(volume, device, signal));
       log.info("volume is mounted", { device: device.path, mountPoint: volume.mountPoint, source: volume.source });
     },
     async close() {
@@ -54,14 +55,8 @@ export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, l
     },
   };
 
-  function mutexOf({ number: { major, minor } }: BlockDevice): Mutex {
-    const id = `${major}:${minor}`;
-    const mutex = devices.get(id) ?? new Mutex();
-    devices.set(id, mutex);
-    return mutex;
-  }
-
   async function mountVolume(volume: BlockVolume, device: BlockDevice, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     if (tools.isInUse(device)) throw new GuestError("failed-precondition", "SecureMount: the device is in use");
     const target = volumeTarget(volume, mountRoots, tools);
     const mapping = await open(volume, device, signal);
@@ -70,6 +65,7 @@ export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, l
         const options = { arguments: volume.mkfsOptions, unreadable: volume.integrity };
         await makeExt4(mapping.path, options, tools, signal);
       }
+      signal.throwIfAborted();
       target.attach(mapping.path);
     } catch (error) {
       await mapping.close().catch((failure: unknown) => log.error("a volume stays open", { error: failure }));

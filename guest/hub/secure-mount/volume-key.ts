@@ -7,14 +7,14 @@ import { maxKeyBytes } from "./limits.ts";
  * Fetches a volume's key: from a sealed secret or the key broker (spec/secure-mount.md 2.1). Every byte counts, a newline at the end
  * included. No `file://`: which file of the guest is used as a key would be the host's choice.
  *
- * @returns the caller's own copy, to be wiped
+ * @returns the only copy, to be wiped
  * @throws GuestError
  */
-export async function fetchVolumeKey(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Buffer> {
+export async function fetchVolumeKey(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Uint8Array> {
   const bytes = await fetch(key, sources, signal);
-  if (bytes.byteLength === 0 || bytes.byteLength > maxKeyBytes)
-    throw new GuestError("failed-precondition", "SecureMount: the key is empty or too long");
-  return Buffer.from(bytes);
+  if (bytes.byteLength > 0 && bytes.byteLength <= maxKeyBytes) return bytes;
+  bytes.fill(0);
+  throw new GuestError("failed-precondition", "SecureMount: the key is empty or too long");
 }
 
 function fetch(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Uint8Array> {

@@ -23,7 +23,7 @@ function readLayout(options: RegoObject): Layout | undefined {
     else if (key === "pretty" || key === "prefix" || key === "indent") {
       throw operandError("json.marshal_with_options", 2, `object with a valid "${key}"`, value);
     } else {
-      const reason = `object contained unknown key ${JSON.stringify(key)}`;
+      const reason = `object contained unknown key ${toJsonText(key)}`;
       throw new BuiltinError("eval_type_error", `json.marshal_with_options: ${reason}`);
     }
   }

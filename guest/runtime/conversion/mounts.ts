@@ -40,19 +40,25 @@ const outwardPropagation: ReadonlySet<string> = new Set(["shared", "rshared"]);
 /**
  * Checks and converts the mounts of a container. Independent of the policy (threats 27, 40, 41): destinations are absolute,
  * free of `..`, never `/`, never below /proc but for a short list, and unique once normalised; file systems other than binds
- * are limited to the virtual ones at their usual place.
+ * are limited to the virtual ones at their usual place. Parents come first, as container engines have it: a policy that demands a
+ * mount at /a/b sees it in the list, and a later one at /a would hide it from the container.
  *
  * @throws GuestError `internal` for a malformed mount, `permission-denied` for one that no container may have
  */
 export function convertMounts(mounts: readonly Mount[]): ContainerMount[] {
   if (mounts.length > maxListEntries) throw invalidSpec(`more than ${maxListEntries} mounts`);
   const destinations = new Set<string>();
-  return mounts.map((mount) => {
+  const converted = mounts.map((mount) => {
     const destination = normalizedDestination(mount.destination);
     if (destinations.has(destination)) throw refusedSpec("two mounts have the same destination", { destination });
     destinations.add(destination);
     return isBind(mount) ? convertBind(mount, destination) : convertVirtual(mount, destination);
   });
+  return converted.sort((one, other) => depthOf(one) - depthOf(other));
+}
+
+function depthOf({ mount }: ContainerMount): number {
+  return mount.destination.split("/").length;
 }
 
 function normalizedDestination(destination: string): string {

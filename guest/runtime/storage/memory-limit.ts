@@ -20,19 +20,38 @@ const units: ReadonlyMap<string, number> = new Map([
  * @returns the options with exactly one `size` and one `nr_inodes`
  */
 export function limitMemory(options: readonly string[], totalBytes = totalMemoryBytes()): string[] {
-  const asked = (name: string): string | undefined =>
-    options.findLast((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
-  const [size, blocks, inodes] = [asked("size"), asked("nr_blocks"), asked("nr_inodes")];
-  const sizes = [
-    size === undefined ? undefined : bytesOf(size, totalBytes),
-    blocks === undefined ? undefined : bytesOf(blocks, totalBytes) * pageBytes,
-  ];
-  const others = options.filter((option) => !/^(?:size|nr_blocks|nr_inodes)=/.test(option));
   return [
-    ...others,
-    `size=${smallest(sizes, Math.floor(totalBytes / defaultShare))}`,
-    `nr_inodes=${smallest([inodes === undefined ? undefined : bytesOf(inodes, totalBytes)], Math.floor(totalBytes / bytesPerInode))}`,
+    ...options.filter((option) => !isSize(option) && !isInodeCount(option)),
+    `size=${sizeWithin(options, totalBytes)}`,
+    `nr_inodes=${inodesWithin(options, totalBytes)}`,
   ];
+}
+
+/** As {@link limitMemory} for a tmpfs that is there: what the change doesn't name stays as it is. */
+export function limitMemoryChange(options: readonly string[], totalBytes = totalMemoryBytes()): string[] {
+  return [
+    ...options.filter((option) => !isSize(option) && !isInodeCount(option)),
+    ...(options.some(isSize) ? [`size=${sizeWithin(options, totalBytes)}`] : []),
+    ...(options.some(isInodeCount) ? [`nr_inodes=${inodesWithin(options, totalBytes)}`] : []),
+  ];
+}
+
+const isSize = (option: string): boolean => /^(?:size|nr_blocks)=/.test(option);
+const isInodeCount = (option: string): boolean => option.startsWith("nr_inodes=");
+
+function sizeWithin(options: readonly string[], totalBytes: number): number {
+  const sizes = [numberOf(options, "size", totalBytes), numberOf(options, "nr_blocks", totalBytes) * pageBytes];
+  return smallest(sizes, Math.floor(totalBytes / defaultShare));
+}
+
+function inodesWithin(options: readonly string[], totalBytes: number): number {
+  return smallest([numberOf(options, "nr_inodes", totalBytes)], Math.floor(totalBytes / bytesPerInode));
+}
+
+/** The last word counts; 0 when there is none. */
+function numberOf(options: readonly string[], name: string, totalBytes: number): number {
+  const text = options.findLast((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+  return text === undefined ? 0 : bytesOf(text, totalBytes);
 }
 
 /** A number with the kernel's unit, or a share of the memory. */
@@ -42,7 +61,7 @@ function bytesOf(text: string, totalBytes: number): number {
   return Number(digits) * (units.get(unit.toLowerCase()) ?? 1);
 }
 
-/** 0 means no limit to the kernel, and so does what isn't there. */
-function smallest(asked: readonly (number | undefined)[], limit: number): number {
-  return Math.min(limit, ...asked.filter((value) => value !== undefined && value > 0).map(Number));
+/** 0 means no limit to the kernel. */
+function smallest(asked: readonly number[], limit: number): number {
+  return Math.min(limit, ...asked.filter((value) => value > 0));
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { unmount } from "../../../guest/sys/mount.ts";
 import { sandboxId } from "../requests.ts";
 import { exec, failure } from "../running.ts";
@@ -27,6 +27,7 @@ describe.skipIf(whyNoDisks !== undefined)("volumes of the cloud", () => {
     await start("c1");
     const written = await exec(guest, "c1", "e1", ["sh", "-c", "echo kept > /data/file && ls -lnd /data"]);
     expect(written.stdout).toMatch(/^drwxrwsr-x .* 0 +2000 /);
+    expect((await exec(guest, "c1", "e2", ["cat", "/proc/mounts"])).stdout).toMatch(/ \/data \S+ \S*nosuid,nodev/);
     await guest.call("RemoveContainer", { container_id: "c1" });
     expect(fixture.isMounted("data")).toBe(true);
     await create("c2", { data: 0 }, { fs_group: "2000" });
@@ -41,6 +42,22 @@ describe.skipIf(whyNoDisks !== undefined)("volumes of the cloud", () => {
     await create("c2", { a: 1, b: 0 });
     await guest.call("DestroySandbox", {});
     expect(hub.calls.slice(2)).toEqual(["close caa-a", "close caa-b"]);
+    expect(await fixture.close()).toEqual([]);
+    fixture = new VolumeFixture();
+    await fixture.guest.call("CreateSandbox", { sandbox_id: sandboxId });
+  });
+
+  test("DestroySandbox while a volume is being opened leaves nothing of it", async () => {
+    const { guest, hub } = fixture;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hub.opening = promise;
+    const created = failure(create("c1", { data: 0 }));
+    await vi.waitFor(() => expect(hub.calls).toHaveLength(1));
+    const destroyed = guest.call("DestroySandbox", {});
+    resolve();
+    expect(await created).toEqual({ code: "aborted", message: "the sandbox is being destroyed" });
+    await destroyed;
+    expect(hub.calls.at(-1)).toBe("close caa-data");
     expect(await fixture.close()).toEqual([]);
     fixture = new VolumeFixture();
     await fixture.guest.call("CreateSandbox", { sandbox_id: sandboxId });

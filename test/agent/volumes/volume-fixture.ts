@@ -24,10 +24,13 @@ class FakeHub implements EncryptedDisks {
   readonly open = new Set<string>();
   /** What goes wrong. `late`: the mount is there, but the call has failed. */
   trouble: "early" | "late" | "no-mount" | undefined;
+  /** Opening takes until then. */
+  opening: Promise<void> | undefined;
 
   async mount({ device, mapping, keyUri, mountPoint }: EncryptedDisk): Promise<void> {
     this.calls.push(`mount ${device.split("/").at(-1)} ${mapping} ${keyUri}`);
     if (!statSync(device).isBlockDevice()) throw new Error("no block device");
+    await this.opening;
     if (this.trouble === "early") throw new GuestError("internal", "[CDH] [ERROR]: Secure Mount failed");
     this.open.add(mapping);
     if (this.trouble !== "no-mount") mount({ source: "tmpfs", target: mountPoint, type: "tmpfs" });

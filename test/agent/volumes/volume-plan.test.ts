@@ -38,7 +38,9 @@ test("threat 20: the mount is changed in a copy; the request stays as the policy
     ["/run/cloud-volumes/v", "bind"],
     ["s2", "x"],
   ]);
-  expect(mounts[1]?.options).toEqual(["ro"]);
+  expect(mounts[0]?.options).toEqual(["ro"]);
+  // Last, so that no option of the host's takes them back.
+  expect(mounts[1]?.options).toEqual(["ro", "nosuid", "nodev"]);
   expect(unused).toEqual([]);
   expect(spec).toEqual(before);
 });
@@ -65,9 +67,16 @@ test("threat 41: which sources a bind mount may have", () => {
   const used = planVolumes(specWith(["/data"], "/data"), paths);
   for (const source of ["/run/cloud-volumes/v", csi, "/run/kata-containers/shared/containers/x"])
     used.checkSource(source);
-  const unused = planVolumes(specWith(["/other"], "/data"), paths);
-  for (const source of ["/run/cloud-volumes/v", "/run/cloud-volumes/w", `${csi}/x`, "/etc"]) {
-    expect(() => unused.checkSource(source)).toThrow(expect.objectContaining({ code: "permission-denied" }));
+  for (const source of [`${csi}/x`, "/etc"]) {
+    expect(() => used.checkSource(source)).toThrow(expect.objectContaining({ code: "permission-denied" }));
+  }
+});
+
+test("threat 41: hosts don't name the place of a cloud volume, not even of one that the container has elsewhere", () => {
+  const spec = specWith(["/data", "/other"], "/data");
+  for (const source of ["/run/cloud-volumes/v", "/run/cloud-volumes/v/", "/run/./cloud-volumes//w/x"]) {
+    const mounts = spec.Mounts.map((mount, index) => (index === 0 ? mount : { ...mount, source }));
+    expect(() => planVolumes({ ...spec, Mounts: mounts }, paths)).toThrow("no cloud volume is for this mount");
   }
 });
 

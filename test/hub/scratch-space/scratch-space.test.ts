@@ -34,7 +34,9 @@ const tools: StorageTools = {
     commands.push(`${name} ${args.join(" ")}`);
     if (failing !== "" && commands.at(-1)?.includes(failing)) throw new GuestError("internal", `${failing} failed`);
     if (name === "systemd-repart") makePartition();
-    return Buffer.alloc(0);
+    return Buffer.from(
+      args.includes("-n") ? "Creating filesystem with 1073741824 4k blocks and 134217728 inodes\n" : "",
+    );
   },
   writeZeros: () => {},
   mountExt4: (source, target) => void mounted.push(`${source} ${target}`),
@@ -119,6 +121,12 @@ describe("scratch space", () => {
       /^cryptsetup .*luksFormat .*--integrity hmac-sha256 --integrity-no-wipe .*-- \/dev\/8:17$/,
     );
     expect(commands[1]).toMatch(/ open .*--integrity-no-journal -- \/dev\/8:17 podkeep-scratch$/);
+  });
+
+  test("a disk of 4 TiB gets no more inodes than can be written at once", async () => {
+    machine.addDisk("vda", [root, scratch]);
+    await provide();
+    expect(commands.at(-1)).toContain(" -O ^has_journal -m 0 -b 4096 -i 1048576 -E lazy_itable_init=0 ");
   });
 
   test("a failure closes it again and mounts nothing", async () => {

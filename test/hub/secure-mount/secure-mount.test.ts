@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { GuestError } from "../../../guest/core/errors.ts";
+import { type ErrorCode, GuestError } from "../../../guest/core/errors.ts";
 import { createLog } from "../../../guest/core/log.ts";
 import { createSecureMounts, type SecureMounts } from "../../../guest/hub/index.ts";
 import type { StorageTools } from "../../../guest/hub/secure-mount/storage-tools.ts";
@@ -34,15 +34,20 @@ let folder = temporaryFolder();
 let runs: Run[] = [];
 let mounts: string[] = [];
 let zeros: string[] = [];
+let plannedBlocks = 262144;
 /** What mkfs.ext4 says of a file system of 1 GiB. */
-const mkfsPlan = `Creating filesystem with 262144 4k blocks and 65536 inodes
+const mkfsPlan = (): string => `Creating filesystem with ${plannedBlocks} 4k blocks and 65536 inodes
 Superblock backups stored on blocks:${" "}
 \t32768, 98304, 163840, 229376
 
 `;
 /** Fails the program whose arguments contain it. */
 let failing: string | undefined;
+let failingWith: ErrorCode = "internal";
+/** Runs while a program does. */
+let during = (_args: readonly string[]): void => {};
 let device = "";
+let nextMinor = 16;
 let closedBefore = false;
 let logged = "";
 let inUse = false;
@@ -54,6 +59,8 @@ beforeEach(() => {
   device = join(folder.path, "device");
   writeFileSync(device, Buffer.alloc(1024 * 1024));
   [closedBefore, logged] = [false, ""];
+  plannedBlocks = 262144;
+  [failingWith, during] = ["internal", () => {}];
   [runs, mounts, zeros, failing, inUse, signature] = [[], [], [], undefined, false, false];
 });
 afterEach(() => folder[Symbol.dispose]());
@@ -69,19 +76,20 @@ const tools: StorageTools = {
       throw new GuestError("internal", "blkid ended with code 2", { fields: { exitCode: 2 } });
     if (args.includes("close") && closedBefore)
       throw new GuestError("internal", "cryptsetup ended with code 4", { fields: { exitCode: 4 } });
-    if (failing !== undefined && [name, ...args].includes(failing)) throw new GuestError("internal", `${name} failed`);
+    if (failing !== undefined && [name, ...args].includes(failing)) throw new GuestError(failingWith, `${name} failed`);
+    during(args);
     if (args.includes("luksFormat") && file !== undefined) writeFileSync(file, "a header");
-    return Buffer.from(args.includes("-n") ? mkfsPlan : "");
+    return Buffer.from(args.includes("-n") ? mkfsPlan() : "");
   },
   writeZeros: (path, offset, count) => void zeros.push(`${path} ${offset} ${count}`),
   mountExt4: (source, target) => void mounts.push(`${source} ${readlinkSync(target)}`),
-  findDevice: () => ({ path: device, number: { major: 8, minor: 16 } }),
+  findDevice: () => ({ path: device, number: { major: 8, minor: nextMinor++ } }),
   isInUse: () => inUse,
 };
 
 function mounter(): SecureMounts {
   const getResource = async ({ path }: { readonly path: string }): Promise<Uint8Array> => {
-    if (path === "default/volume-key/data") return ownersKey;
+    if (path === "default/volume-key/data") return Buffer.from(ownersKey);
     throw new GuestError("not-found", "no such resource");
   };
   return createSecureMounts({
@@ -150,8 +158,23 @@ describe("an empty device", () => {
     expect(commands().slice(3)).toEqual(["mkfs.ext4 -n", "mkfs.ext4"]);
     expect(zeros).toEqual([0, 32768, 98304, 163840, 229376].map((block) => `/dev/mapper/store ${block * 4096} 4096`));
     expect(runs.at(-1)?.args).toEqual(
-      "-F -q -b 4096 -E lazy_journal_init,lazy_itable_init=0 -- /dev/mapper/store".split(" "),
+      "-F -q -b 4096 -i 32768 -E lazy_journal_init,lazy_itable_init=0 -- /dev/mapper/store".split(" "),
     );
+  });
+
+  test.each([
+    [100, 32768],
+    [128, 32768],
+    [129, 65536],
+    [4 * 1024, 1024 * 1024],
+    [1024 * 1024, 64 * 1024 * 1024],
+  ])("inode tables that are written at once stay at 1 GiB: a disk of %d GiB", async (gibibytes, bytesPerInode) => {
+    plannedBlocks = gibibytes * 262144;
+    await mount({ ...empty, dataIntegrity: "true" });
+    expect(runs.at(-1)?.args.join(" ")).toContain(` -i ${bytesPerInode} `);
+    await mount({ ...empty, dataIntegrity: "true", mkfsOpts: "-i 4096" });
+    expect(runs.at(-1)?.args.join(" ")).toContain("-i 4096 ");
+    expect(runs.at(-1)?.args.filter((word) => word === "-i")).toHaveLength(1);
   });
 
   test("targetType device: a link, and no file system", async () => {
@@ -178,13 +201,46 @@ describe("an empty device", () => {
     expect(commands().includes("cryptsetup close")).toBe(step === "mkfs.ext4");
   });
 
-  test("two at a time on one device are one after the other", async () => {
+  test("two at a time, on whatever devices, are one after the other: deriving a key may take half of the memory", async () => {
     const mounts = mounter();
     await Promise.all([
       mount({ ...empty, targetType: "device" }, "block-device", mounts),
       mount(empty, "block-device", mounts).catch(() => {}),
     ]);
     expect(commands().slice(0, 3)).toEqual(["blkid", "cryptsetup luksFormat", "cryptsetup open"]);
+  });
+
+  test.each(["cancelled", "deadline-exceeded"] as const)(
+    "when cryptsetup is killed (%s), what it may have opened is closed",
+    async (code) => {
+      [failing, failingWith] = ["open", code];
+      await expect(mount({ ...empty, mapperName: "store" })).rejects.toMatchObject({ code });
+      expect(runs.at(-1)?.args).toEqual(["close", "--", "store"]);
+      expect(leftHeaders()).toEqual([]);
+    },
+  );
+
+  test("a mapping that is another's stays when cryptsetup fails by itself, or never runs", async () => {
+    failing = "open";
+    await expect(mount(empty)).rejects.toMatchObject({ code: "internal" });
+    expect(commands()).not.toContain("cryptsetup close");
+    failing = undefined;
+    const caller = new AbortController();
+    during = () => caller.abort(new GuestError("deadline-exceeded", "too late"));
+    const request = { type: "block-device", options: empty, mountPoint: place() };
+    await expect(mounter().mount(request, caller.signal)).rejects.toThrow("too late");
+    expect(commands()).not.toContain("cryptsetup close");
+  });
+
+  test("a caller who has given up in the meantime gets nothing mounted", async () => {
+    const caller = new AbortController();
+    during = (args) => {
+      if (args.includes("open")) caller.abort(new GuestError("deadline-exceeded", "too late"));
+    };
+    const request = { type: "block-device", options: { ...empty, targetType: "device" }, mountPoint: place() };
+    await expect(mounter().mount(request, caller.signal)).rejects.toThrow("too late");
+    expect(commands().at(-1)).toBe("cryptsetup close");
+    expect(lstatSync(place(), { throwIfNoEntry: false })).toBeUndefined();
   });
 
   test.each([

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toJsonText } from "../../../guest/rego/json.ts";
 import { equal, type Value } from "../../../guest/rego/value.ts";
-import { call, set, value } from "./call.ts";
+import { call, object, set, value } from "./call.ts";
 
 describe("strings are code points", () => {
   test.each<[string, Value, ...Value[]]>([
@@ -90,6 +90,15 @@ describe("encodings", () => {
         expect(call(`${name}.decode`, call(`${name}.encode`, text) ?? null)).toBe(text);
       }),
     );
+  });
+
+  test("json.marshal_with_options names an option that it doesn't know, whatever kind of value its key is", () => {
+    for (const [key, name] of [
+      ["color", '"color"'],
+      [value(0), "0"],
+      [value([9007199254740993n]), "[9007199254740993]"],
+    ] as const)
+      expect(() => call("json.marshal_with_options", null, object([key, true]))).toThrow(`unknown key ${name}`);
   });
 
   test("json.unmarshal undoes json.marshal, numbers exact", () => {
