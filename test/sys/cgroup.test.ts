@@ -54,7 +54,9 @@ function populate(hierarchy: CgroupHierarchy, below: string, pids: readonly numb
 }
 
 /** Version 2 with a controller to switch on, as this machine has it; a hybrid one has given most of them to version 1. */
-function switchableController(): { readonly hierarchy: CgroupHierarchy; readonly controller: string } | undefined {
+function switchableController():
+  | { readonly hierarchy: CgroupHierarchy & { readonly kind: "unified" }; readonly controller: string }
+  | undefined {
   for (const [, hierarchy] of hierarchies()) {
     if (hierarchy.kind !== "unified") continue;
     const available = fs.readFileSync(path.join(hierarchy.mountPoint, "cgroup.controllers"), "utf8").trim().split(" ");
