@@ -26,7 +26,7 @@ export async function connectPodNetwork(
   const place = { podNamespace: networkNamespace, hostInterface: hostInterface || undefined };
   let setUp: Promise<void> | undefined;
   scope.add("pod network", async () => {
-    // A start can fail elsewhere while this one is half done; both at once would leave rules behind, or the VM without an address.
+    // The start may have failed elsewhere while the network was half done; both at once would leave parts of it behind.
     await setUp?.catch(() => {}); // it has been reported
     await tearDownPodNetwork(configuration, place);
   });

@@ -2,54 +2,41 @@ import { formatIpAddress } from "../sys/ip-address.ts";
 import type { IpProgram } from "./ip-program.ts";
 import type { PodNetworkConfiguration } from "./pod-network-configuration.ts";
 
-/** Where the lookup of the machine's own addresses goes to, so that the guard can come before it. */
-const localPriority = 100;
-
-/** Priorities of the guard's rules. The VM has no other rules before the one of its own addresses. */
-const guardPriorities = { own: 10, worker: 20, tunnel: 30, whole: 40, fragments: 50 } as const;
+/** Priorities of the guard's policies, and what they are known by. The lower number is asked first. */
+const guardPriorities = { worker: 15_150, others: 15_151 } as const;
 
 /** IPPROTO_UDP as a number: the image has no /etc/protocols that `ip` could look names up in. */
-const udp = ["ipproto", "17"] as const;
+const udp = ["proto", "17"] as const;
 
 /**
  * Lets tunnel packets into the VM from the worker only (threat model row 121). VXLAN knows no peer: the kernel takes packets of the
  * right number from everybody, so any machine that reaches the VM could put packets into the pod.
  *
- * Routing rules do it. An arriving packet whose rules end at `blackhole` has no route into the machine, and the kernel drops it
- * without an answer. Other filters would bring kernel modules and programs that the image has no other use for.
+ * IPsec's policies do it, without any IPsec: the kernel asks them for each UDP packet, put together from its fragments, right before
+ * the tunnel gets it. Routing rules see no packets to 255.255.255.255 and 224.0.0.1, which neighbours can send, and no ports of
+ * fragments; a packet filter would bring more kernel modules.
  *
- * A fragment is routed before it is put together, when its ports aren't known. One that isn't from the worker could be a tunnel
- * packet, so no UDP fragments are taken from others. The resolver, which alone could get some, asks again by TCP.
- *
- * @throws GuestError when the kernel can't tell packets by their ports; the tunnel must not be opened then
+ * @throws GuestError when the kernel has no such policies; the tunnel must not be opened then
  */
 export async function guardTunnel(
   root: IpProgram,
   { workerAddress, vxlanPort }: Pick<PodNetworkConfiguration, "workerAddress" | "vxlanPort">,
 ): Promise<void> {
-  const { own, worker, tunnel, whole, fragments } = guardPriorities;
-  const accept = ["goto", String(localPriority)];
+  const toTunnel = ["dst", "0.0.0.0/0", ...udp, "dport", String(vxlanPort), "dir", "in"];
+  const { worker, others } = guardPriorities;
   await root.batch([
-    rule("add", localPriority, "lookup", "local"),
-    rule("add", own, "iif", "lo", ...accept),
-    rule("add", worker, "from", formatIpAddress(workerAddress), ...accept),
-    rule("add", tunnel, ...udp, "dport", String(vxlanPort), "blackhole"),
-    // Has a port, so it is no fragment. 65535 is no end of a range to the kernel, nor a port that anybody sends from.
-    rule("add", whole, ...udp, "sport", "1-65534", ...accept),
-    rule("add", fragments, ...udp, "blackhole"),
-    rule("del", 0, "lookup", "local"),
+    policy("add", "src", "0.0.0.0/0", ...toTunnel, "action", "block", "priority", String(others)),
+    policy("add", "src", formatIpAddress(workerAddress), ...toTunnel, "priority", String(worker)),
   ]);
 }
 
 /** Takes the guard away, also half of one; nothing happens when there is none. @throws GuestError */
 export async function removeTunnelGuard(root: IpProgram): Promise<void> {
-  const present = new Set((await root.query("-4", "rule", "show")).map((entry) => Number(entry["priority"])));
-  const ours = [...Object.values(guardPriorities), localPriority].filter((priority) => present.has(priority));
-  // The machine's own addresses first: without them it would hear nobody.
-  const local = present.has(0) ? [] : [rule("add", 0, "lookup", "local")];
-  await root.batch([...local, ...ours.map((priority) => rule("del", priority))]);
+  // Not as a batch: `ip` ends after the first of them.
+  for (const priority of Object.values(guardPriorities))
+    await root.run(...policy("deleteall", "dir", "in", "priority", String(priority)));
 }
 
-function rule(action: "add" | "del", priority: number, ...words: readonly string[]): string[] {
-  return ["rule", action, "priority", String(priority), ...words];
+function policy(action: "add" | "deleteall", ...words: readonly string[]): string[] {
+  return ["xfrm", "policy", action, ...words];
 }

@@ -4,7 +4,7 @@
 set -eu
 modules=$(echo "$BUILDROOT"/usr/lib/modules/*)
 kept=$(mktemp -d)
-for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel virtio_blk dm-mod dm-bufio \
+for name in failover net_failover virtio_net overlay veth vxlan udp_tunnel ip6_udp_tunnel xfrm_algo xfrm_user virtio_blk dm-mod dm-bufio \
   xor async_tx async_xor dm-integrity authenc xts af_alg algif_skcipher dm-crypt; do
   find "$modules/kernel" -name "$name.ko*" -exec cp {} "$kept" \;
 done

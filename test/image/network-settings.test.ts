@@ -22,8 +22,4 @@ describe("what the VM believes of its network", () => {
       ["DNSStubListener=no", "FallbackDNS=", "LLMNR=no", "MulticastDNS=no"].sort(),
     );
   });
-
-  test("threat 121: networkd leaves the guard of the tunnel alone", () => {
-    expect(settings("networkd.conf.d/podkeep.conf")).toContain("ManageForeignRoutingPolicyRules=no");
-  });
 });

@@ -12,7 +12,6 @@ const worker = "10.10.0.1";
 const vm = "10.10.0.2";
 const stranger = "10.10.0.9";
 const configuration = parsePodNetworkConfiguration(sampleConfiguration);
-const untouchedRules = ["0: from all lookup local", "32766: from all lookup main", "32767: from all lookup default"];
 
 describe.skipIf(getuid?.() !== 0)("who may speak in the tunnel (needs root)", () => {
   let root: string;
@@ -39,17 +38,25 @@ describe.skipIf(getuid?.() !== 0)("who may speak in the tunnel (needs root)", ()
       log: createLog(() => {}),
     });
 
-  const rules = async (): Promise<string[]> =>
-    (await ip(root, "rule show"))
-      .trim()
-      .split("\n")
-      .map((line) => line.replace(/\s+/g, " "));
+  const policies = (): Promise<string> => ip(root, "xfrm policy");
 
   test("threat 121: a tunnel packet from another address than the worker's never reaches the pod", async () => {
     await setUp();
     const packets = [
       tunnelled("spoofed", stranger),
       tunnelled("spoofed in fragments ".padEnd(3000, "."), stranger),
+      tunnelled("end", worker),
+    ];
+    expect(await arriving({ namespace: pod, port: 7777 }, outside, packets)).toEqual(["end"]);
+  });
+
+  test("threat 121: nor does one to everybody on the VM's network", async () => {
+    await setUp();
+    await ip(outside, "route add 224.0.0.1 dev uplink");
+    const packets = [
+      { ...tunnelled("to all", stranger), to: "255.255.255.255" },
+      { ...tunnelled("to all of the subnet", stranger), to: "10.10.0.255" },
+      { ...tunnelled("to the group of all", stranger), to: "224.0.0.1" },
       tunnelled("end", worker),
     ];
     expect(await arriving({ namespace: pod, port: 7777 }, outside, packets)).toEqual(["end"]);
@@ -63,19 +70,21 @@ describe.skipIf(getuid?.() !== 0)("who may speak in the tunnel (needs root)", ()
 
   test("the VM's own UDP traffic is not hindered", async () => {
     await setUp();
-    const packets = ["answer", "end"].map((text) => ({ from: stranger, to: vm, port: 5353, data: Buffer.from(text) }));
-    expect(await arriving({ namespace: root, port: 5353 }, outside, packets)).toEqual(["answer", "end"]);
+    const texts = ["answer", "answer in fragments ".padEnd(3000, "."), "end"];
+    const packets = texts.map((text) => ({ from: stranger, to: vm, port: 5353, data: Buffer.from(text) }));
+    const received = await arriving({ namespace: root, port: 5353 }, outside, packets);
+    expect(received).toEqual(["answer", "answer in fragments", "end"]);
   });
 
-  test("the guard comes again after a crash, goes with the tunnel, and leaves the rules as they were", async () => {
+  test("the guard comes again after a crash, goes with the tunnel, and leaves nothing behind", async () => {
     await setUp();
-    const guarded = await rules();
-    expect(guarded).toHaveLength(untouchedRules.length + 5);
+    const guarded = await policies();
+    expect(guarded.match(/dir in/g)).toHaveLength(2);
     await setUp();
-    expect(await rules()).toEqual(guarded);
-    await ip(root, "rule del priority 20");
+    expect(await policies()).toEqual(guarded);
+    await ip(root, "xfrm policy deleteall dir in priority 15150");
     await tearDownPodNetwork(configuration, { podNamespace: pod, rootNamespace: root });
-    expect(await rules()).toEqual(untouchedRules);
+    expect(await policies()).toBe("");
   });
 });
 

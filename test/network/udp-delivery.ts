@@ -29,7 +29,8 @@ export async function arriving(
 ): Promise<string[]> {
   const hexPackets = packets.map(({ data, ...packet }) => ({ ...packet, data: data.toString("hex") }));
   const send = `const packets = ${JSON.stringify(hexPackets)};
-    const sockets = packets.map(({ from }) => require("dgram").createSocket("udp4").on("error", () => {}).bind(0, from));
+    const sockets = packets.map(({ from }) => require("dgram").createSocket("udp4").on("error", () => {})
+      .bind(0, from, function () { this.setBroadcast(true); }));
     setInterval(() => packets.forEach(({ to, port, data }, index) =>
       sockets[index].send(Buffer.from(data, "hex"), port, to)), 100);`;
   const listen = `require("dgram").createSocket("udp4").on("message", (message) => {
