@@ -12,15 +12,15 @@ interface Subcommand {
 const subcommands: Readonly<Record<string, Subcommand>> = {
   provision: {
     summary: "verify initdata and write what the daemons need; start nothing",
-    load: async () => (await import("./compose/provision-command.ts")).provisionCommand,
+    load: async () => (await import("./compose/provision/command.ts")).provisionCommand,
   },
   agent: {
     summary: "serve the Kata agent API, every request decided by the policy",
-    load: async () => (await import("./compose/agent-command.ts")).agentCommand,
+    load: async () => (await import("./compose/agent/command.ts")).agentCommand,
   },
   hub: {
     summary: "serve the attestation agent, the data hub and the workload's HTTP API",
-    load: async () => (await import("./compose/hub-command.ts")).hubCommand,
+    load: async () => (await import("./compose/hub/command.ts")).hubCommand,
   },
   serve: {
     summary: "provision, hub and agent together, for development",

@@ -8,9 +8,9 @@ import { projectRoot } from "./folders.ts";
 
 /** Output name, module and export of each command that has a file of its own in the image. */
 const bundles = [
-  { name: "agent", module: "./guest/compose/agent-command.ts", command: "agentCommand" },
-  { name: "hub", module: "./guest/compose/hub-command.ts", command: "hubCommand" },
-  { name: "provision", module: "./guest/compose/provision-command.ts", command: "provisionCommand" },
+  { name: "agent", module: "./guest/compose/agent/command.ts", command: "agentCommand" },
+  { name: "hub", module: "./guest/compose/hub/command.ts", command: "hubCommand" },
+  { name: "provision", module: "./guest/compose/provision/command.ts", command: "provisionCommand" },
 ] as const;
 
 /**

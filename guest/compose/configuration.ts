@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { GuestError } from "../core/errors.ts";
 import type { LogLevel } from "../core/log.ts";
 import { isTomlTable, parseToml, type TomlTable, type TomlValue } from "../core/toml.ts";
@@ -168,6 +169,11 @@ export function parseConfiguration(text: string): Configuration {
  */
 export function overlayConfiguration(configuration: Configuration, table: TomlTable): Configuration {
   return overlay(configuration, table, "");
+}
+
+/** Where both provisioning and the hub keep detached LUKS headers. */
+export function luksHeaderDirectory({ runtimeDirectory }: AgentConfiguration): string {
+  return join(runtimeDirectory, "luks-headers");
 }
 
 /** `defaults` with the values of `given` laid over, table by table. */

@@ -1,9 +1,9 @@
 import { pathExists } from "../sys/file.ts";
 import { removePersistentNamespace } from "../sys/namespace.ts";
-import { startAgent } from "./agent.ts";
+import { startAgent } from "./agent/agent.ts";
 import { daemonCommand, type StartDaemon } from "./daemon.ts";
-import { startHub } from "./hub.ts";
-import { provision } from "./provision.ts";
+import { startHub } from "./hub/hub.ts";
+import { provision } from "./provision/provision.ts";
 
 /** All three in one process, in their order. In the image they are processes of their own (docs/ARCHITECTURE.md). */
 const serve: StartDaemon = async (context) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { encryptedDisksOf } from "../../guest/compose/encrypted-disks.ts";
+import { encryptedDisksOf } from "../../guest/compose/agent/encrypted-disks.ts";
 import { GuestError } from "../../guest/core/errors.ts";
 import { parseBlockVolume } from "../../guest/hub/secure-mount/volume-request.ts";
 import { SecureMountRequest } from "../../guest/rpc/messages/confidential-data-hub.ts";

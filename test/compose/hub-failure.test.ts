@@ -1,9 +1,9 @@
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { connectHub } from "../../guest/compose/agent/hub-connection.ts";
 import type { Configuration } from "../../guest/compose/configuration.ts";
-import { hubCommand } from "../../guest/compose/hub-command.ts";
-import { connectHub } from "../../guest/compose/hub-connection.ts";
+import { hubCommand } from "../../guest/compose/hub/command.ts";
 import { clearHubFailure, leaveHubFailure, readHubFailure } from "../../guest/compose/hub-failure.ts";
 import { exitCodes } from "../../guest/core/command.ts";
 import { type ErrorCode, GuestError } from "../../guest/core/errors.ts";

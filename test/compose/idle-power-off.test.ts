@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { endWhenIdle } from "../../guest/compose/idle-power-off.ts";
+import { endWhenIdle } from "../../guest/compose/agent/idle-power-off.ts";
 import { Scope } from "../../guest/core/scope.ts";
 
 const minuteMs = 60_000;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { composeImagePull } from "../../guest/compose/image-pull.ts";
+import { composeImagePull } from "../../guest/compose/hub/image-pull.ts";
 import { silentLog } from "../../guest/core/log.ts";
 import { defaultDataHubConfig } from "../../guest/hub/index.ts";
 import { writeFileAtomically } from "../../guest/sys/file.ts";

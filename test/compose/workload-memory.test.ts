@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { limitWorkloadMemory } from "../../guest/compose/workload-memory.ts";
+import { limitWorkloadMemory } from "../../guest/compose/agent/workload-memory.ts";
 import { createLog } from "../../guest/core/log.ts";
 
 const log = createLog(() => {}, "error");

@@ -3,7 +3,7 @@ import type { Attester } from "../../guest/attest/attester.ts";
 import { sampleAttester } from "../../guest/attest/sample/attester.ts";
 import { createSnpAttester } from "../../guest/attest/snp/attester.ts";
 import { parseConfiguration } from "../../guest/compose/configuration.ts";
-import { bindAttester } from "../../guest/compose/hub.ts";
+import { bindAttester } from "../../guest/compose/hub/hub.ts";
 import { createLog } from "../../guest/core/log.ts";
 import { FakeAmd } from "../attest/snp/fake-amd.ts";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { InitdataRegister } from "../../../guest/compose/provision-machine.ts";
+import type { InitdataRegister } from "../../../guest/compose/provision/machine.ts";
 import { minimalDocument } from "../../initdata/documents.ts";
 import { leaveFile, leftFiles, runProvision, type Scene, setScene } from "./provision-fixture.ts";
 

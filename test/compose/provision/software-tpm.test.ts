@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type InitdataRegister, tpmRegister } from "../../../guest/compose/provision-machine.ts";
+import { type InitdataRegister, tpmRegister } from "../../../guest/compose/provision/machine.ts";
 import { readPcrs } from "../../../guest/sys/tpm/pcr.ts";
 import { minimalDocument } from "../../initdata/documents.ts";
 import { hasSoftwareTpm, SoftwareTpm } from "../../sys/tpm/software-tpm.ts";

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { loadProvisionedInitdata } from "../../../guest/compose/provision-files.ts";
+import { loadProvisionedInitdata } from "../../../guest/compose/provisioned-files.ts";
 import { encodeAnnotation } from "../../../guest/initdata/encodings.ts";
 import { bytesOf, hex, minimalAnnotation, minimalDocument } from "../../initdata/documents.ts";
 import { MetadataService } from "../../initdata/user-data/metadata-service.ts";

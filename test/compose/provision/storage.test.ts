@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getuid } from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Configuration, defaultConfiguration, parseConfiguration } from "../../../guest/compose/configuration.ts";
-import { imageStoreDirectory, provideStorage, type StorageRequest } from "../../../guest/compose/provision-storage.ts";
+import { imageStoreDirectory, provideStorage, type StorageRequest } from "../../../guest/compose/provision/storage.ts";
 import { GuestError } from "../../../guest/core/errors.ts";
 import { createLog } from "../../../guest/core/log.ts";
 import { parseInitdata } from "../../../guest/initdata/initdata.ts";

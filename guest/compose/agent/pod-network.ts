@@ -1,9 +1,9 @@
-import type { Log } from "../core/log.ts";
-import type { Scope } from "../core/scope.ts";
-import { setUpPodNetwork, tearDownPodNetwork } from "../network/pod-network.ts";
-import { parsePodNetworkConfiguration } from "../network/pod-network-configuration.ts";
-import type { ApfFile } from "./apf-file.ts";
-import type { AgentConfiguration } from "./configuration.ts";
+import type { Log } from "../../core/log.ts";
+import type { Scope } from "../../core/scope.ts";
+import { setUpPodNetwork, tearDownPodNetwork } from "../../network/pod-network.ts";
+import { parsePodNetworkConfiguration } from "../../network/pod-network-configuration.ts";
+import type { ApfFile } from "../apf-file.ts";
+import type { AgentConfiguration } from "../configuration.ts";
 
 /**
  * Connects the pod with its worker as apf.json says; without a `pod-network` in it a pod with a namespace of its own has the

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { GuestError } from "../core/errors.ts";
-import { decodeUtf8 } from "../core/utf8.ts";
-import { maxUserDataBytes } from "../initdata/user-data/limits.ts";
-import { parsePodNetworkConfiguration } from "../network/pod-network-configuration.ts";
-import { parseCredentials } from "../oci/registry/credentials.ts";
-import { readFileIfPresent } from "../sys/file.ts";
-import { needsApfFile, parseApfFile } from "./apf-file.ts";
-import type { AgentConfiguration, Configuration } from "./configuration.ts";
-import { provisionedFiles } from "./provision-files.ts";
-import type { UserData } from "./provision-user-data.ts";
-import { checkApfTls } from "./tls-material.ts";
+import { GuestError } from "../../core/errors.ts";
+import { decodeUtf8 } from "../../core/utf8.ts";
+import { maxUserDataBytes } from "../../initdata/user-data/limits.ts";
+import { parsePodNetworkConfiguration } from "../../network/pod-network-configuration.ts";
+import { parseCredentials } from "../../oci/registry/credentials.ts";
+import { readFileIfPresent } from "../../sys/file.ts";
+import { needsApfFile, parseApfFile } from "../apf-file.ts";
+import type { AgentConfiguration, Configuration } from "../configuration.ts";
+import { provisionedFiles } from "../provisioned-files.ts";
+import { checkApfTls } from "../tls-material.ts";
+import type { UserData } from "./user-data.ts";
 
 /** A file of the host's, checked. */
 export interface HostFile {

@@ -1,16 +1,16 @@
 import { dirname, join } from "node:path";
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { mountScratchSpace, parseDataHubConfig, systemStorageTools } from "../hub/index.ts";
-import type { Initdata } from "../initdata/initdata.ts";
-import { createGuestPaths } from "../runtime/guest-paths.ts";
-import { Directory } from "../sys/directory.ts";
-import { makeDirectories, pathExists } from "../sys/file.ts";
-import { availableMemoryBytes } from "../sys/memory.ts";
-import { bindMount, isMountPoint, mount, mountFlags } from "../sys/mount.ts";
-import type { Configuration } from "./configuration.ts";
-import { provisionedFiles } from "./provision-files.ts";
-import type { UserData } from "./provision-user-data.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { mountScratchSpace, parseDataHubConfig, systemStorageTools } from "../../hub/index.ts";
+import type { Initdata } from "../../initdata/initdata.ts";
+import { createGuestPaths } from "../../runtime/guest-paths.ts";
+import { Directory } from "../../sys/directory.ts";
+import { makeDirectories, pathExists } from "../../sys/file.ts";
+import { availableMemoryBytes } from "../../sys/memory.ts";
+import { bindMount, isMountPoint, mount, mountFlags } from "../../sys/mount.ts";
+import { type Configuration, luksHeaderDirectory } from "../configuration.ts";
+import { provisionedFiles } from "../provisioned-files.ts";
+import type { UserData } from "./user-data.ts";
 
 /** What decides over the pod's storage. */
 export interface StorageRequest {
@@ -72,7 +72,7 @@ async function mountScratch(store: string, request: StorageRequest): Promise<voi
   try {
     await mountSpace(store, {
       tools: systemStorageTools,
-      headerDirectory: headerDirectoryOf(configuration.agent.runtimeDirectory),
+      headerDirectory: luksHeaderDirectory(configuration.agent),
       folders: { disks: "/sys/block", nodes: "/dev" },
       partitionDefinitions: "/usr/lib/podkeep/repart.d",
       log,
@@ -83,11 +83,6 @@ async function mountScratch(store: string, request: StorageRequest): Promise<voi
   }
   using root = Directory.open(store);
   root.changeOwnerAndMode(0, 0, 0o700);
-}
-
-/** Where detached LUKS headers are kept. */
-export function headerDirectoryOf(runtimeDirectory: string): string {
-  return join(runtimeDirectory, "luks-headers");
 }
 
 function mountMemory(store: string, sizeBytes: number, log: Log): void {

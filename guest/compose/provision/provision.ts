@@ -1,21 +1,21 @@
 import { dirname } from "node:path";
-import type { Log } from "../core/log.ts";
-import { makeDirectories, pathExists } from "../sys/file.ts";
-import { bringLoopbackUp } from "../sys/loopback.ts";
-import { createPersistentNamespace } from "../sys/namespace.ts";
-import type { Configuration } from "./configuration.ts";
-import type { DaemonContext, StartDaemon } from "./daemon.ts";
-import { clearHubFailure } from "./hub-failure.ts";
-import { applyMeasuredSettings } from "./measured-settings.ts";
-import { writeProvisionedFiles } from "./provision-files.ts";
-import { obtainHostFiles } from "./provision-host-files.ts";
-import { obtainInitdata } from "./provision-initdata.ts";
-import { type Machine, thisMachine } from "./provision-machine.ts";
-import { measureInitdata } from "./provision-measurement.ts";
-import { reportReadiness } from "./provision-readiness.ts";
-import { requireVerifiedRoot } from "./provision-root.ts";
-import { provideStorage } from "./provision-storage.ts";
-import { obtainUserData } from "./provision-user-data.ts";
+import type { Log } from "../../core/log.ts";
+import { makeDirectories, pathExists } from "../../sys/file.ts";
+import { bringLoopbackUp } from "../../sys/loopback.ts";
+import { createPersistentNamespace } from "../../sys/namespace.ts";
+import type { Configuration } from "../configuration.ts";
+import type { DaemonContext, StartDaemon } from "../daemon.ts";
+import { clearHubFailure } from "../hub-failure.ts";
+import { applyMeasuredSettings } from "../measured-settings.ts";
+import { writeProvisionedFiles } from "./files.ts";
+import { obtainHostFiles } from "./host-files.ts";
+import { obtainInitdata } from "./initdata.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { measureInitdata } from "./measurement.ts";
+import { reportReadiness } from "./readiness.ts";
+import { requireVerifiedRoot } from "./root.ts";
+import { provideStorage } from "./storage.ts";
+import { obtainUserData } from "./user-data.ts";
 
 /**
  * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's storage

@@ -1,8 +1,8 @@
-import { describeFailure, GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { carrierHeaderBytes, hasCarrierMagic, readCarrier } from "../initdata/carrier.ts";
-import { maxCompressedBytes } from "../initdata/limits.ts";
-import { listBlockDevices, readFileRange } from "../sys/block-device.ts";
+import { describeFailure, GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { carrierHeaderBytes, hasCarrierMagic, readCarrier } from "../../initdata/carrier.ts";
+import { maxCompressedBytes } from "../../initdata/limits.ts";
+import { listBlockDevices, readFileRange } from "../../sys/block-device.ts";
 
 /** A document and the device that it was on. */
 export interface CarriedDocument {

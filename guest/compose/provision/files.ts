@@ -1,31 +1,12 @@
 import { basename, dirname, join } from "node:path";
-import { GuestError } from "../core/errors.ts";
-import { absentInitdata } from "../initdata/compose-document.ts";
-import { type Initdata, parseInitdata } from "../initdata/initdata.ts";
-import { changeDescriptorMode } from "../sys/descriptor.ts";
-import { Directory } from "../sys/directory.ts";
-import { makeDirectories, readFileIfPresent, removeFile, writeFileAtomically } from "../sys/file.ts";
-import type { HostFile } from "./provision-host-files.ts";
-import type { UserData } from "./provision-user-data.ts";
-
-/** Names of what provisioning leaves for the daemons, in its directory; the reference's programs read the same. */
-export const provisionedFiles = {
-  /** The document's exact bytes; the daemons parse it again themselves. */
-  document: "initdata.toml",
-  digest: "initdata.digest",
-  attestationAgent: "aa.toml",
-  dataHub: "cdh.toml",
-  policy: "policy.rego",
-  /** The document as user data brought it. */
-  delivered: "initdata",
-  registryCredentials: "auth.json",
-  scratchSpace: "scratch-space.marker",
-  /** Where user data came from, to ask there again: name of a cloud, or what cidata was found on. */
-  userDataSource: "user-data.source",
-} as const;
-
-/** No initdata of any form is larger. */
-export const maxInitdataBytes = 32 * 1024 * 1024;
+import { GuestError } from "../../core/errors.ts";
+import type { Initdata } from "../../initdata/initdata.ts";
+import { changeDescriptorMode } from "../../sys/descriptor.ts";
+import { Directory } from "../../sys/directory.ts";
+import { makeDirectories, removeFile, writeFileAtomically } from "../../sys/file.ts";
+import { provisionedFiles } from "../provisioned-files.ts";
+import type { HostFile } from "./host-files.ts";
+import type { UserData } from "./user-data.ts";
 
 /** What provisioning has verified. */
 export interface Provisioned {
@@ -52,20 +33,6 @@ export function writeProvisionedFiles(directory: string, provisioned: Provisione
     removeFiles([...files.keys(), document]);
     throw error;
   }
-}
-
-/**
- * The initdata that provisioning verified: the daemons' way to it.
- *
- * @returns undefined when the pod has none
- * @throws GuestError `failed-precondition` when provisioning has not succeeded; InitdataError
- */
-export function loadProvisionedInitdata(directory: string): Initdata | undefined {
-  const file = join(directory, provisionedFiles.document);
-  const document = readFileIfPresent(file, maxInitdataBytes);
-  if (document === undefined)
-    throw new GuestError("failed-precondition", `there is no ${file}: podkeep provision has to succeed first`);
-  return Buffer.from(absentInitdata).equals(document) ? undefined : parseInitdata(document);
 }
 
 /** All but the document; undefined: what may be there is from nobody that is trusted, and has to go (threat model row 84). */

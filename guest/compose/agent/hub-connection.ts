@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
-import { GuestError } from "../core/errors.ts";
-import type { Scope } from "../core/scope.ts";
-import { createReconnectingClient } from "../hub/index.ts";
-import { connectTtrpc } from "../rpc/connect.ts";
-import type { RpcClient } from "../rpc/method.ts";
-import type { Configuration } from "./configuration.ts";
-import { readHubFailure } from "./hub-failure.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Scope } from "../../core/scope.ts";
+import { createReconnectingClient } from "../../hub/index.ts";
+import { connectTtrpc } from "../../rpc/connect.ts";
+import type { RpcClient } from "../../rpc/method.ts";
+import type { Configuration } from "../configuration.ts";
+import { readHubFailure } from "../hub-failure.ts";
 
 /** How long the hub may take to come up, and how often the agent looks. */
 const startTimeoutMs = 30_000;

@@ -1,8 +1,8 @@
-import { describeFailure } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import type { MetadataAccess } from "../initdata/user-data/source.ts";
-import { HttpClient } from "../sys/http-client.ts";
-import type { Machine } from "./provision-machine.ts";
+import { describeFailure } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { MetadataAccess } from "../../initdata/user-data/source.ts";
+import { HttpClient } from "../../sys/http-client.ts";
+import type { Machine } from "./machine.ts";
 
 /** The network is up by now: user data came by it. */
 const attempts = 4;

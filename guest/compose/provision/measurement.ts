@@ -1,12 +1,12 @@
 import { timingSafeEqual } from "node:crypto";
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { pcr8Of } from "../initdata/digest.ts";
-import type { Initdata } from "../initdata/initdata.ts";
-import { InitdataError } from "../initdata/initdata-error.ts";
-import type { ProvisionConfiguration } from "./configuration.ts";
-import type { DaemonContext } from "./daemon.ts";
-import type { InitdataRegister, Machine } from "./provision-machine.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { pcr8Of } from "../../initdata/digest.ts";
+import type { Initdata } from "../../initdata/initdata.ts";
+import { InitdataError } from "../../initdata/initdata-error.ts";
+import type { ProvisionConfiguration } from "../configuration.ts";
+import type { DaemonContext } from "../daemon.ts";
+import type { InitdataRegister, Machine } from "./machine.ts";
 
 /**
  * Measures the document into PCR 8, once per boot. What has been done in this boot, the register itself tells: that can neither get

@@ -1,16 +1,16 @@
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { absentInitdata } from "../initdata/compose-document.ts";
-import { parseDigest, requireDigest } from "../initdata/digest.ts";
-import { decodeAnnotation, unwrapInitdata } from "../initdata/encodings.ts";
-import { type Initdata, parseInitdata } from "../initdata/initdata.ts";
-import { InitdataError } from "../initdata/initdata-error.ts";
-import { summarizeInitdata } from "../initdata/summary.ts";
-import { readFileIfPresent } from "../sys/file.ts";
-import type { ProvisionConfiguration } from "./configuration.ts";
-import { findCarrier } from "./provision-block-device.ts";
-import { maxInitdataBytes } from "./provision-files.ts";
-import type { UserData } from "./provision-user-data.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { absentInitdata } from "../../initdata/compose-document.ts";
+import { parseDigest, requireDigest } from "../../initdata/digest.ts";
+import { decodeAnnotation, unwrapInitdata } from "../../initdata/encodings.ts";
+import { type Initdata, parseInitdata } from "../../initdata/initdata.ts";
+import { InitdataError } from "../../initdata/initdata-error.ts";
+import { summarizeInitdata } from "../../initdata/summary.ts";
+import { readFileIfPresent } from "../../sys/file.ts";
+import type { ProvisionConfiguration } from "../configuration.ts";
+import { maxInitdataBytes } from "../provisioned-files.ts";
+import { findCarrier } from "./block-device.ts";
+import type { UserData } from "./user-data.ts";
 
 /** Where a document was found. */
 interface Found {

@@ -1,6 +1,6 @@
+import { daemonCommand } from "../daemon.ts";
+import { refuseWorker } from "../refusal.ts";
 import { startAgent } from "./agent.ts";
-import { daemonCommand } from "./daemon.ts";
-import { refuseWorker } from "./refusal.ts";
 
 /** `podkeep agent`. */
 export const agentCommand = daemonCommand({

@@ -1,11 +1,11 @@
-import { describeFailure, GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { type ReadDisk, readIsoFile, readIsoLabel } from "../initdata/user-data/iso9660.ts";
-import { maxUserDataBytes } from "../initdata/user-data/limits.ts";
-import type { UserDataSource } from "../initdata/user-data/source.ts";
-import { UserDataError } from "../initdata/user-data/user-data-error.ts";
-import { listBlockDevices, readFileRange } from "../sys/block-device.ts";
-import { pathExists, readFileBounded } from "../sys/file.ts";
+import { describeFailure, GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { type ReadDisk, readIsoFile, readIsoLabel } from "../../initdata/user-data/iso9660.ts";
+import { maxUserDataBytes } from "../../initdata/user-data/limits.ts";
+import type { UserDataSource } from "../../initdata/user-data/source.ts";
+import { UserDataError } from "../../initdata/user-data/user-data-error.ts";
+import { listBlockDevices, readFileRange } from "../../sys/block-device.ts";
+import { pathExists, readFileBounded } from "../../sys/file.ts";
 
 /** Where cidata can be. */
 export interface CidataPlaces {

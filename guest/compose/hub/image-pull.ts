@@ -1,23 +1,23 @@
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { parseToml } from "../core/toml.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { parseToml } from "../../core/toml.ts";
 import {
   type DocumentSource,
   type ImageConfig,
   type ImagePuller,
   parseWrappedLayerKey,
   unwrapLayerKey,
-} from "../hub/index.ts";
-import { parseResourceUri, type ResourceProvider } from "../kbs/index.ts";
-import { createLayerDecryptor } from "../oci/encryption/layer-decryptor.ts";
-import { createImagePuller, type ImagePolicy, type ImagePuller as RegistryPuller } from "../oci/image-puller.ts";
-import { linuxPlatform } from "../oci/platform.ts";
-import { createImagePolicy } from "../oci/policy/image-policy.ts";
-import { parseImagePolicy } from "../oci/policy/policy-document.ts";
-import { defaultRegistries, parseRegistriesConfig, type RegistriesConfig } from "../oci/registries.ts";
-import { anonymous, type CredentialLookup, parseCredentials } from "../oci/registry/credentials.ts";
-import { readFileBounded, readFileIfPresent } from "../sys/file.ts";
-import { HttpClient } from "../sys/http-client.ts";
+} from "../../hub/index.ts";
+import { parseResourceUri, type ResourceProvider } from "../../kbs/index.ts";
+import { createLayerDecryptor } from "../../oci/encryption/layer-decryptor.ts";
+import { createImagePuller, type ImagePolicy, type ImagePuller as RegistryPuller } from "../../oci/image-puller.ts";
+import { linuxPlatform } from "../../oci/platform.ts";
+import { createImagePolicy } from "../../oci/policy/image-policy.ts";
+import { parseImagePolicy } from "../../oci/policy/policy-document.ts";
+import { defaultRegistries, parseRegistriesConfig, type RegistriesConfig } from "../../oci/registries.ts";
+import { anonymous, type CredentialLookup, parseCredentials } from "../../oci/registry/credentials.ts";
+import { readFileBounded, readFileIfPresent } from "../../sys/file.ts";
+import { HttpClient } from "../../sys/http-client.ts";
 
 const maxDocumentBytes = 4 * 1024 * 1024;
 

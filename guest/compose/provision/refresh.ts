@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { GuestError } from "../core/errors.ts";
-import { readFileIfPresent, writeFileAtomically } from "../sys/file.ts";
-import type { DaemonContext, StartDaemon } from "./daemon.ts";
-import { applyMeasuredSettings } from "./measured-settings.ts";
-import { loadProvisionedInitdata, provisionedFiles } from "./provision-files.ts";
-import { type HostFile, obtainHostFiles } from "./provision-host-files.ts";
-import { type Machine, thisMachine } from "./provision-machine.ts";
-import { obtainUserDataFrom } from "./provision-user-data.ts";
+import { GuestError } from "../../core/errors.ts";
+import { readFileIfPresent, writeFileAtomically } from "../../sys/file.ts";
+import type { DaemonContext, StartDaemon } from "../daemon.ts";
+import { applyMeasuredSettings } from "../measured-settings.ts";
+import { loadProvisionedInitdata, provisionedFiles } from "../provisioned-files.ts";
+import { type HostFile, obtainHostFiles } from "./host-files.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { obtainUserDataFrom } from "./user-data.ts";
 
 const maxSourceBytes = 4096;
 

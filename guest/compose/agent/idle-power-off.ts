@@ -1,4 +1,4 @@
-import type { Scope } from "../core/scope.ts";
+import type { Scope } from "../../core/scope.ts";
 
 const minuteMs = 60_000;
 

@@ -1,13 +1,13 @@
-import { reportAzureReadiness } from "../initdata/user-data/azure-readiness.ts";
-import { type CloudName, cloudSource } from "../initdata/user-data/clouds.ts";
-import type { MachineIdentity } from "../initdata/user-data/detect.ts";
-import { type FetchClock, systemClock } from "../initdata/user-data/fetch.ts";
-import type { MetadataAccess, UserDataSource } from "../initdata/user-data/source.ts";
-import { readFileIfPresent } from "../sys/file.ts";
-import { type RootFileSystem, readRootFileSystem } from "../sys/root-file-system.ts";
-import { extendPcr, readPcrs } from "../sys/tpm/pcr.ts";
-import { Tpm } from "../sys/tpm/tpm.ts";
-import { findTpmDevice, openTpmDevice } from "../sys/tpm/transport.ts";
+import { reportAzureReadiness } from "../../initdata/user-data/azure-readiness.ts";
+import { type CloudName, cloudSource } from "../../initdata/user-data/clouds.ts";
+import type { MachineIdentity } from "../../initdata/user-data/detect.ts";
+import { type FetchClock, systemClock } from "../../initdata/user-data/fetch.ts";
+import type { MetadataAccess, UserDataSource } from "../../initdata/user-data/source.ts";
+import { readFileIfPresent } from "../../sys/file.ts";
+import { type RootFileSystem, readRootFileSystem } from "../../sys/root-file-system.ts";
+import { extendPcr, readPcrs } from "../../sys/tpm/pcr.ts";
+import { Tpm } from "../../sys/tpm/tpm.ts";
+import { findTpmDevice, openTpmDevice } from "../../sys/tpm/transport.ts";
 
 /** The register that initdata is measured into (spec/initdata.md 6.2). */
 export interface InitdataRegister {

@@ -1,19 +1,19 @@
 import { X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Log } from "../core/log.ts";
-import type { Timing } from "../kbs/index.ts";
-import type { RpcClient } from "../rpc/method.ts";
-import type { OpenPort } from "../rpc/port.ts";
-import type { ServerTls } from "../rpc/tls.ts";
-import { fileVersion } from "../sys/file.ts";
-import { type ApfTls, type ReadApfFile, readApfFile } from "./apf-file.ts";
-import type { AgentConfiguration } from "./configuration.ts";
+import type { Log } from "../../core/log.ts";
+import type { Timing } from "../../kbs/index.ts";
+import type { RpcClient } from "../../rpc/method.ts";
+import type { OpenPort } from "../../rpc/port.ts";
+import type { ServerTls } from "../../rpc/tls.ts";
+import { fileVersion } from "../../sys/file.ts";
+import { type ApfTls, type ReadApfFile, readApfFile } from "../apf-file.ts";
+import type { AgentConfiguration } from "../configuration.ts";
 import {
   awaitServerCertificate,
   composePortTls,
   fetchServerCertificate,
   type ServerCertificate,
-} from "./tls-material.ts";
+} from "../tls-material.ts";
 
 /** How often apf.json is looked at. */
 const pollMs = 2000;

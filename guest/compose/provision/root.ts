@@ -1,6 +1,6 @@
-import { GuestError } from "../core/errors.ts";
-import type { ProvisionConfiguration } from "./configuration.ts";
-import type { Machine } from "./provision-machine.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { ProvisionConfiguration } from "../configuration.ts";
+import type { Machine } from "./machine.ts";
 
 /** What device-mapper calls devices whose blocks are checked against a root hash. */
 const verityPrefix = "CRYPT-VERITY-";

@@ -1,7 +1,7 @@
-import type { Command } from "../core/command.ts";
-import { daemonCommand } from "./daemon.ts";
+import type { Command } from "../../core/command.ts";
+import { daemonCommand } from "../daemon.ts";
 import { provision } from "./provision.ts";
-import { refresh } from "./provision-refresh.ts";
+import { refresh } from "./refresh.ts";
 
 const refreshFlag = "--refresh";
 
@@ -11,7 +11,7 @@ const start = daemonCommand({
        podkeep provision ${refreshFlag}: ask for user data again, and replace apf.json and auth.json only`,
   start: provision,
   // Loaded when it is needed, which it hardly ever is: every pod waits for this process.
-  onFailure: async (failure) => (await import("./refusal.ts")).refuseWorker(failure),
+  onFailure: async (failure) => (await import("../refusal.ts")).refuseWorker(failure),
   oneShot: true,
 });
 

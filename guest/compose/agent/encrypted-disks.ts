@@ -1,8 +1,8 @@
-import type { EncryptedDisks } from "../agent/dependencies.ts";
-import { SecureMountService } from "../rpc/messages/confidential-data-hub.ts";
-import type { RpcClient } from "../rpc/method.ts";
-import { pathExists } from "../sys/file.ts";
-import { findProgram, runToSuccess } from "../sys/program.ts";
+import type { EncryptedDisks } from "../../agent/dependencies.ts";
+import { SecureMountService } from "../../rpc/messages/confidential-data-hub.ts";
+import type { RpcClient } from "../../rpc/method.ts";
+import { pathExists } from "../../sys/file.ts";
+import { findProgram, runToSuccess } from "../../sys/program.ts";
 
 /** How long opening a disk may take; the reference's cdh_api_timeout. Deriving a key from a passphrase takes most of it. */
 const mountTimeoutMs = 50_000;

@@ -1,11 +1,11 @@
 import { dirname, join } from "node:path";
-import type { Attester } from "../attest/attester.ts";
-import { openEventLogFiles } from "../attest/eventlog/files.ts";
-import { EventLogRecorder } from "../attest/eventlog/recorder.ts";
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import type { Scope } from "../core/scope.ts";
-import { podkeepVersion } from "../core/version.ts";
+import type { Attester } from "../../attest/attester.ts";
+import { openEventLogFiles } from "../../attest/eventlog/files.ts";
+import { EventLogRecorder } from "../../attest/eventlog/recorder.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { Scope } from "../../core/scope.ts";
+import { podkeepVersion } from "../../core/version.ts";
 import {
   type AttestationAgentConfig,
   createAttestationAgent,
@@ -24,37 +24,36 @@ import {
   type SecureMounts,
   systemStorageTools,
   writeCredentialFiles,
-} from "../hub/index.ts";
-import type { Initdata } from "../initdata/initdata.ts";
-import { systemTiming } from "../kbs/index.ts";
-import { createRestApi } from "../rest/rest-api.ts";
-import { connectTtrpc } from "../rpc/connect.ts";
-import { serveHttp } from "../rpc/http/server.ts";
-import { localGate } from "../rpc/local-gate.ts";
-import { AttestationAgentService } from "../rpc/messages/attestation.ts";
+} from "../../hub/index.ts";
+import type { Initdata } from "../../initdata/initdata.ts";
+import { systemTiming } from "../../kbs/index.ts";
+import { createRestApi } from "../../rest/rest-api.ts";
+import { connectTtrpc } from "../../rpc/connect.ts";
+import { serveHttp } from "../../rpc/http/server.ts";
+import { localGate } from "../../rpc/local-gate.ts";
+import { AttestationAgentService } from "../../rpc/messages/attestation.ts";
 import {
   GetResourceService,
   ImagePullService,
   SealedSecretService,
   SecureMountService,
-} from "../rpc/messages/confidential-data-hub.ts";
-import { KeyProviderService } from "../rpc/messages/keyprovider.ts";
-import type { RpcClient } from "../rpc/method.ts";
-import { MethodRegistry } from "../rpc/method-registry.ts";
-import { servePort } from "../rpc/port.ts";
-import { createGuestPaths } from "../runtime/guest-paths.ts";
-import { makeDirectories } from "../sys/file.ts";
-import { listenTcp } from "../sys/socket.ts";
-import { listenUnix } from "../sys/unix-socket.ts";
-import type { Configuration, HubConfiguration } from "./configuration.ts";
-import type { StartDaemon } from "./daemon.ts";
-import { parseEndpoint } from "./endpoint.ts";
-import { clearHubFailure } from "./hub-failure.ts";
+} from "../../rpc/messages/confidential-data-hub.ts";
+import { KeyProviderService } from "../../rpc/messages/keyprovider.ts";
+import type { RpcClient } from "../../rpc/method.ts";
+import { MethodRegistry } from "../../rpc/method-registry.ts";
+import { servePort } from "../../rpc/port.ts";
+import { createGuestPaths } from "../../runtime/guest-paths.ts";
+import { makeDirectories } from "../../sys/file.ts";
+import { listenTcp } from "../../sys/socket.ts";
+import { listenUnix } from "../../sys/unix-socket.ts";
+import { type Configuration, type HubConfiguration, luksHeaderDirectory } from "../configuration.ts";
+import type { StartDaemon } from "../daemon.ts";
+import { parseEndpoint } from "../endpoint.ts";
+import { clearHubFailure } from "../hub-failure.ts";
+import { applyMeasuredSettings } from "../measured-settings.ts";
+import { loadProvisionedInitdata } from "../provisioned-files.ts";
 import { composeImagePull } from "./image-pull.ts";
-import { applyMeasuredSettings } from "./measured-settings.ts";
 import { chooseAttester } from "./platform.ts";
-import { loadProvisionedInitdata } from "./provision-files.ts";
-import { headerDirectoryOf } from "./provision-storage.ts";
 
 /**
  * Serves the attestation agent, the data hub and the workload's HTTP API. The three meet by the reference's own socket
@@ -180,7 +179,7 @@ function openSecureMounts(
   const { base, cloudVolumes } = createGuestPaths({ base: agent.stateDirectory, networkNamespace: undefined });
   const volumes = createSecureMounts({
     tools: systemStorageTools,
-    headerDirectory: headerDirectoryOf(agent.runtimeDirectory),
+    headerDirectory: luksHeaderDirectory(agent),
     mountRoots: [base, cloudVolumes],
     keys,
     log,

@@ -1,9 +1,9 @@
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { Cgroup } from "../sys/cgroup.ts";
-import type { CgroupHierarchy } from "../sys/cgroup-hierarchy.ts";
-import { totalMemoryBytes } from "../sys/memory.ts";
-import type { AgentConfiguration } from "./configuration.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { Cgroup } from "../../sys/cgroup.ts";
+import type { CgroupHierarchy } from "../../sys/cgroup-hierarchy.ts";
+import { totalMemoryBytes } from "../../sys/memory.ts";
+import type { AgentConfiguration } from "../configuration.ts";
 
 /**
  * Keeps all containers together below the VM's memory, less what the configuration reserves. Each volume in memory has a limit of its

@@ -1,6 +1,6 @@
-import { daemonCommand } from "./daemon.ts";
+import { daemonCommand } from "../daemon.ts";
+import { leaveHubFailure } from "../hub-failure.ts";
 import { startHub } from "./hub.ts";
-import { leaveHubFailure } from "./hub-failure.ts";
 
 /** `podkeep hub`. */
 export const hubCommand = daemonCommand({

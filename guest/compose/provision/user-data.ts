@@ -1,19 +1,19 @@
-import { GuestError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { decodeUtf8 } from "../core/utf8.ts";
-import { parseCloudConfig } from "../initdata/user-data/cloud-config.ts";
-import { isCloudName } from "../initdata/user-data/clouds.ts";
-import { type DeliveredFiles, sortDelivered } from "../initdata/user-data/delivered-files.ts";
-import { detectCloud } from "../initdata/user-data/detect.ts";
-import { fetchUserData } from "../initdata/user-data/fetch.ts";
-import type { UserDataSource } from "../initdata/user-data/source.ts";
-import { UserDataError } from "../initdata/user-data/user-data-error.ts";
-import { pathExists } from "../sys/file.ts";
-import { HttpClient } from "../sys/http-client.ts";
-import { needsApfFile } from "./apf-file.ts";
-import type { Configuration, ProvisionConfiguration } from "./configuration.ts";
-import { awaitedCidata, findCidata } from "./provision-cidata.ts";
-import type { Machine } from "./provision-machine.ts";
+import { GuestError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { decodeUtf8 } from "../../core/utf8.ts";
+import { parseCloudConfig } from "../../initdata/user-data/cloud-config.ts";
+import { isCloudName } from "../../initdata/user-data/clouds.ts";
+import { type DeliveredFiles, sortDelivered } from "../../initdata/user-data/delivered-files.ts";
+import { detectCloud } from "../../initdata/user-data/detect.ts";
+import { fetchUserData } from "../../initdata/user-data/fetch.ts";
+import type { UserDataSource } from "../../initdata/user-data/source.ts";
+import { UserDataError } from "../../initdata/user-data/user-data-error.ts";
+import { pathExists } from "../../sys/file.ts";
+import { HttpClient } from "../../sys/http-client.ts";
+import { needsApfFile } from "../apf-file.ts";
+import type { Configuration, ProvisionConfiguration } from "../configuration.ts";
+import { awaitedCidata, findCidata } from "./cidata.ts";
+import type { Machine } from "./machine.ts";
 
 /** User data and where it came from. */
 export interface UserData {
