@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { GuestError } from "../../core/errors.ts";
+import { maxUserDataBytes } from "../../initdata/user-data/limits.ts";
 import { readFileIfPresent, writeFileAtomically } from "../../sys/file.ts";
 import type { DaemonContext, StartDaemon } from "../daemon.ts";
 import { applyMeasuredSettings } from "../measured-settings.ts";
@@ -38,8 +39,7 @@ export async function refreshOn(
 }
 
 function isChanged({ path, content, isDelivered }: HostFile): boolean {
-  const maxBytes = Buffer.byteLength(content) + 1;
-  return isDelivered && readFileIfPresent(path, maxBytes)?.toString("utf8") !== content;
+  return isDelivered && readFileIfPresent(path, maxUserDataBytes)?.toString("utf8") !== content;
 }
 
 function replace(path: string, content: string): void {

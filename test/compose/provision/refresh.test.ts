@@ -73,6 +73,13 @@ describe("podkeep provision --refresh", () => {
     expect(leftFiles(scene)["apf.json"]?.trim()).toBe(apfOf(first));
   });
 
+  test("replaces a file by a shorter one", async () => {
+    const scene = await provisioned({ "auth.json": credentials("a password much longer than the next") });
+    leaveFile(scene.cidata, cloudConfig({ "apf.json": apfOf(first), "auth.json": credentials("new") }));
+    expect((await runRefresh(scene)).failure).toBe("");
+    expect(leftFiles(scene)["auth.json"]?.trim()).toBe(credentials("new"));
+  });
+
   test("leaves files alone that are the same", async () => {
     const scene = await provisioned();
     const { log } = await runRefresh(scene);
