@@ -56,7 +56,7 @@ export interface EvaluationRequest {
   /** Built-in errors fail the evaluation instead of making the expression undefined. */
   readonly strict?: boolean;
   readonly limits?: Partial<Limits>;
-  /** The time that `time.now_ns` gives. */
+  /** The time now, for `time.now_ns` and for the claims of tokens. Absent: none is known, and what asks for it fails. */
   readonly nowNs?: bigint;
 }
 

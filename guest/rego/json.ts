@@ -124,8 +124,8 @@ class JsonParser {
       return quoted.slice(1, -1);
     }
     try {
-      // A JSON string, checked for its type by the caller's opening quote.
-      return JSON.parse(quoted) as string;
+      // A JSON string, checked for its type by the caller's opening quote. Go reads half a surrogate pair as U+FFFD too.
+      return (JSON.parse(quoted) as string).toWellFormed();
     } catch (cause) {
       throw new JsonError("bad escape in a string", start + (cause instanceof JsonError ? cause.offset : 0));
     }

@@ -20,6 +20,11 @@ export interface Limits {
   readonly maxPrintLength: number;
 }
 
+/** Is told of work that its caller can't see; throws when there is too much of it. */
+export interface Budget {
+  charge(steps: number): void;
+}
+
 /** The limits of the guest. Sizes follow what the reference's engine accepts (spec/rego-language.md 1, 6.1). */
 export const defaultLimits: Limits = {
   maxSteps: 20_000_000,

@@ -161,7 +161,7 @@ class Policy implements CompiledPolicy {
     };
     return new Evaluation(world, { ...this.#limits, ...request.limits }, this.#regexes, {
       strict: request.strict === true,
-      nowNs: request.nowNs ?? 0n,
+      nowNs: request.nowNs,
       trace,
     });
   }

@@ -4,6 +4,7 @@
  */
 
 import type { JsonInput, JsonRecord } from "./json-input.ts";
+import type { Budget } from "./limits.ts";
 import { compareNumbers, Decimal, equalNumbers, fromDouble, integer, numberToText, type RegoNumber } from "./number.ts";
 import { compareStrings } from "./string-order.ts";
 
@@ -141,7 +142,6 @@ export class RegoObject {
   #scalarMembers(): Map<MapKey, Value> {
     const record = this.#record;
     if (record !== undefined) {
-      this.#record = undefined;
       const members = new Map<MapKey, Value>();
       for (const key of Object.keys(record)) {
         const member = record[key];
@@ -149,7 +149,9 @@ export class RegoObject {
           members.set(key, fromJson(member));
         }
       }
+      // Only now: where a conversion failed, the next look fails too.
       this.#members = members;
+      this.#record = undefined;
     }
     return this.#members;
   }
@@ -245,8 +247,8 @@ function objectTypeName(value: null | Decimal | readonly Value[] | RegoObject | 
   return value instanceof RegoSet ? "set" : "number";
 }
 
-/** Whether two values are the same value. */
-export function equal(a: Value, b: Value): boolean {
+/** Whether two values are the same value; the budget is charged for the elements that are compared. */
+export function equal(a: Value, b: Value, budget?: Budget): boolean {
   if (a === b) {
     return true;
   }
@@ -254,37 +256,40 @@ export function equal(a: Value, b: Value): boolean {
     return false;
   }
   if (isArray(a)) {
-    return isArray(b) && equalArrays(a, b);
+    return isArray(b) && equalArrays(a, b, budget);
   }
   if (a instanceof RegoObject) {
-    return b instanceof RegoObject && equalObjects(a, b);
+    return b instanceof RegoObject && equalObjects(a, b, budget);
   }
   if (a instanceof RegoSet) {
+    budget?.charge(a.size);
     return b instanceof RegoSet && a.size === b.size && a.canonical() === b.canonical();
   }
   return b instanceof Decimal && equalNumbers(a, b);
 }
 
-function equalArrays(a: readonly Value[], b: readonly Value[]): boolean {
+function equalArrays(a: readonly Value[], b: readonly Value[], budget: Budget | undefined): boolean {
   if (a.length !== b.length) {
     return false;
   }
+  budget?.charge(a.length);
   for (let index = 0; index < a.length; index += 1) {
     // The index is below the length of both.
-    if (!equal(a[index] as Value, b[index] as Value)) {
+    if (!equal(a[index] as Value, b[index] as Value, budget)) {
       return false;
     }
   }
   return true;
 }
 
-function equalObjects(a: RegoObject, b: RegoObject): boolean {
+function equalObjects(a: RegoObject, b: RegoObject, budget: Budget | undefined): boolean {
   if (a.size !== b.size) {
     return false;
   }
+  budget?.charge(a.size);
   return a.every((key, value) => {
     const other = b.get(key);
-    return other !== undefined && equal(value, other);
+    return other !== undefined && equal(value, other, budget);
   });
 }
 
@@ -306,7 +311,8 @@ export function compare(a: Value, b: Value): number {
     return Number(a) - Number(b);
   }
   if (a instanceof RegoObject && b instanceof RegoObject) {
-    return compareObjects(a, b);
+    // Keys and values in turn; flat() takes the pairs apart and leaves values that are arrays alone.
+    return compareLists([...a].flat(), [...b].flat());
   }
   if (a instanceof RegoSet && b instanceof RegoSet) {
     return compareLists(a.values(), b.values());
@@ -324,11 +330,6 @@ function compareLists(a: readonly Value[], b: readonly Value[]): number {
     }
   }
   return a.length - b.length;
-}
-
-function compareObjects(a: RegoObject, b: RegoObject): number {
-  // Keys and values in turn; flat() takes the pairs apart and leaves values that are arrays alone.
-  return compareLists([...a].flat(), [...b].flat());
 }
 
 /** Text that is the same for equal values only: a key for maps. Not meant to be read. */

@@ -60,6 +60,24 @@ export class ModuleNames {
     return this.#paths.has(name) || name === "input" || name === "data";
   }
 
+  /** The document that a `with` of these names replaces. Throws Fault when there is none, or it is a part of a rule's value. */
+  replacedDocument(
+    names: readonly string[],
+    start: number,
+  ): { readonly kind: "input" | "data"; readonly path: readonly string[] } {
+    const [first = "", ...rest] = names;
+    const [kind, ...path] = [...(this.pathOf(first) ?? [first]), ...rest];
+    if (kind !== "input" && kind !== "data") {
+      throw new Fault("rego_type_error", `"with" can't replace ${names.join(".")}: it is not known`, start);
+    }
+    const { root } = this.#names.rules;
+    if (kind === "data" && path.some((_, length) => groupAt(root, path.slice(0, length)) !== undefined)) {
+      const message = `"with" can't replace ${names.join(".")}: it is a part of a rule's value`;
+      throw new Fault("rego_compile_error", message, start);
+    }
+    return { kind, path };
+  }
+
   /** The function that a call calls. Throws Fault when there is none, or when the module must not call it. */
   callee(term: CallTerm, scope: Scope): Callee {
     const callee = this.findCallee(term.operator, scope, term.isInfix);

@@ -382,13 +382,7 @@ export class Resolver {
         value: this.#names.functionNamed(value, scope) ?? this.#term(value, scope),
       };
     }
-    const [first = "", ...rest] = names;
-    const path = [...(this.#names.pathOf(first) ?? [first]), ...rest];
-    const [root] = path;
-    if (root !== "input" && root !== "data") {
-      throw new Fault("rego_type_error", `"with" can't replace ${names.join(".")}: it is not known`, start);
-    }
-    return { kind: root, path: path.slice(1), value: this.#term(value, scope) };
+    return { ...this.#names.replacedDocument(names, start), value: this.#term(value, scope) };
   }
 
   #checkShadowing({ name, start }: VariableTerm): void {

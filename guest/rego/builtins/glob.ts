@@ -1,6 +1,7 @@
 /** glob.match and glob.quote_meta: patterns with `*`, `**`, `?`, `[a-z]`, `[!a]`, `{a,b}` and backslash escapes. */
 import { isArray, type Value } from "../value.ts";
 import { any, builtin, chargeText, operandError, string, valueError } from "./operands.ts";
+import { counted } from "./regex.ts";
 import type { Builtin, BuiltinContext } from "./types.ts";
 
 /** Translates a glob to a pattern of the regex engine, so that it matches in linear time. */
@@ -9,7 +10,7 @@ function globToPattern(glob: string, delimiters: readonly string[]): string {
   let pattern = "";
   let depth = 0;
   if (endsInEscape(glob)) throw valueError("glob.match", "pattern ends with a backslash");
-  for (const [token] of glob.matchAll(/\\.?|\*+|\[[^\]]*\]?|./gsu)) {
+  for (const [token] of glob.matchAll(/\\.?|\*+|\[!?(?:.-.?\]?|(?:\\.|[^\]\\])*\]?)|./gsu)) {
     if (token.startsWith("*")) pattern += token === "*" ? `${single}*` : "(?s:.*)";
     else if (token === "?") pattern += single;
     else if (token === "{") {
@@ -22,8 +23,8 @@ function globToPattern(glob: string, delimiters: readonly string[]): string {
     else if (token.startsWith("[")) pattern += classToPattern(token);
     else pattern += literal(token.startsWith("\\") ? token.slice(1) : token);
   }
-  if (depth > 0) throw valueError("glob.match", "unclosed alternatives");
-  return `\\A(?:${pattern})\\z`;
+  // Alternatives that are still open end with the pattern.
+  return `\\A(?:${pattern}${")".repeat(depth)})\\z`;
 }
 
 function endsInEscape(glob: string): boolean {
@@ -32,17 +33,15 @@ function endsInEscape(glob: string): boolean {
   return backslashes % 2 === 1;
 }
 
+/** A class is one range (`[a-z]`), or a list of characters that does not begin like one (`[abc]`, `[-a]`). */
 function classToPattern(token: string): string {
-  const match = /^\[(!?)([^\]]+)\]$/su.exec(token);
-  if (match === null) throw valueError("glob.match", "unclosed or empty character class");
-  const [, negation = "", members = ""] = match;
-  const range = /^(.)-(.)$/su.exec(members);
-  if (range !== null) {
-    const [, low = "", high = ""] = range;
-    if (high < low) throw valueError("glob.match", "bad character range");
-    return `[${negation === "" ? "" : "^"}${classMember(low)}-${classMember(high)}]`;
-  }
-  return `[${negation === "" ? "" : "^"}${[...members].map(classMember).join("")}]`;
+  const match = /^\[(!|(?!!))(?:(.)-(.)|((?!.-)(?:\\.|[^\]\\])+))\]$/su.exec(token);
+  if (match === null) throw valueError("glob.match", "malformed character class");
+  const [, negation = "", low, high = "", members = ""] = match;
+  const sign = negation === "" ? "" : "^";
+  if (low === undefined) return `[${sign}${[...members.replace(/\\(.)/gsu, "$1")].map(classMember).join("")}]`;
+  if (high < low) throw valueError("glob.match", "bad character range");
+  return `[${sign}${classMember(low)}-${classMember(high)}]`;
 }
 
 function classMember(character: string): string {
@@ -68,8 +67,8 @@ function readDelimiters(value: Value): readonly string[] {
 
 function match(context: BuiltinContext, glob: string, delimiters: Value, subject: string): boolean {
   chargeText(context, glob.length);
-  context.charge(subject.length >>> 4);
-  return context.regex(globToPattern(glob, readDelimiters(delimiters))).test(subject);
+  const regex = context.regex(globToPattern(glob, readDelimiters(delimiters)));
+  return counted(context, (steps) => regex.test(subject, steps));
 }
 
 export const globBuiltins: readonly Builtin[] = [

@@ -60,9 +60,11 @@ export function parseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf("/");
   const address = slash < 0 ? undefined : parseIp(text.slice(0, slash));
   const digits = text.slice(slash + 1);
-  if (address === undefined || !/^(?:0|[1-9][0-9]{0,2})$/.test(digits) || Number(digits) > address.bits)
-    return undefined;
-  return { ...address, prefix: Number(digits) };
+  if (address === undefined || !/^(?:0|[1-9][0-9]{0,2})$/.test(digits)) return undefined;
+  // The prefix of an IPv4 address that is written in IPv6 counts the 96 bits before it.
+  const isMapped = address.bits === 32 && text.includes(":");
+  const prefix = Number(digits) - (isMapped ? 96 : 0);
+  return prefix >= 0 && prefix <= address.bits ? { ...address, prefix } : undefined;
 }
 
 /** The first and the last address of a block. */

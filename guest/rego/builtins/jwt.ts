@@ -114,8 +114,8 @@ interface Constraints {
   readonly algorithm: string | undefined;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
-  /** In nanoseconds since 1970. */
-  readonly time: RegoNumber;
+  /** In nanoseconds since 1970; undefined when the policy names none and there is no clock. */
+  readonly time: RegoNumber | undefined;
 }
 
 const constraintNames = ["alg", "aud", "cert", "iss", "secret", "time"];
@@ -138,8 +138,10 @@ function readConstraints(context: BuiltinContext, constraints: RegoObject): Cons
         ? [secretKey(secret)]
         : undefined;
   if (keys === undefined) throw valueError(decodeVerifyName, "no key constraint");
-  const time = constraints.get("time") ?? toNumber(context.nowNs);
-  if (!isNumber(time)) throw valueError(decodeVerifyName, "token time constraint: must be a number");
+  const time = constraints.get("time") ?? (context.nowNs === undefined ? undefined : toNumber(context.nowNs));
+  if (time !== undefined && !isNumber(time)) {
+    throw valueError(decodeVerifyName, "token time constraint: must be a number");
+  }
   return {
     keys,
     algorithm: textConstraint(constraints, "alg"),
@@ -182,8 +184,10 @@ function claimsHold(payload: RegoObject, constraints: Constraints): boolean {
   if (constraints.issuer !== undefined && payload.get("iss") !== constraints.issuer) return false;
   if (!audienceHolds(payload.get("aud"), constraints.audience)) return false;
   const expiry = timeClaim(payload, "exp");
-  if (expiry !== undefined && compareNumbers(constraints.time, expiry) >= 0) return false;
   const notBefore = timeClaim(payload, "nbf");
+  // A limit in time that can't be checked does not hold.
+  if (constraints.time === undefined) return expiry === undefined && notBefore === undefined;
+  if (expiry !== undefined && compareNumbers(constraints.time, expiry) >= 0) return false;
   return notBefore === undefined || compareNumbers(constraints.time, notBefore) >= 0;
 }
 

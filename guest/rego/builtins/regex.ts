@@ -12,7 +12,7 @@ const stepsPerCharge = 16;
  * Runs a match with counted steps. A match that is too expensive ends the evaluation: were it only undefined,
  * `not regex.match(…)` would hold.
  */
-function counted<T>(context: BuiltinContext, run: (steps: StepCounter) => T): T {
+export function counted<T>(context: BuiltinContext, run: (steps: StepCounter) => T): T {
   const steps = new StepCounter();
   try {
     return run(steps);

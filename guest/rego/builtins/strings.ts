@@ -1,5 +1,6 @@
 /** Built-ins that search and take apart strings. */
 import { ceiling, compareNumbers, floor, toBigInt } from "../number.ts";
+import { indexOfText, occurrences, splitText } from "../text-search.ts";
 import type { RegoObject, Value } from "../value.ts";
 import { codePointLength, hasSurrogates, unitOffset } from "./code-points.ts";
 import { maxResultLength } from "./limits.ts";
@@ -61,14 +62,14 @@ function concat(context: BuiltinContext, delimiter: string, parts: readonly stri
 function split(context: BuiltinContext, text: string, delimiter: string): readonly string[] {
   chargeReading(context, text.length);
   // An empty delimiter splits into code points, which JavaScript's split would not.
-  const parts = delimiter === "" ? [...text] : text.split(delimiter);
+  const parts = delimiter === "" ? [...text] : splitText(text, delimiter);
   context.chargeOutput(parts.length);
   return parts;
 }
 
 function replaceAll(context: BuiltinContext, name: string, text: string, old: string, replacement: string): string {
   chargeReading(context, text.length);
-  const parts = old === "" ? ["", ...text, ""] : text.split(old);
+  const parts = old === "" ? ["", ...text, ""] : splitText(text, old);
   const length = text.length - (parts.length - 1) * old.length + (parts.length - 1) * replacement.length;
   chargeText(context, length);
   if (length > maxResultLength) throw valueError(name, "result is too long");
@@ -84,7 +85,7 @@ function replaceMany(context: BuiltinContext, patterns: RegoObject, text: string
     }
     pairs.push([old, replacement]);
   }
-  context.charge(text.length * pairs.length);
+  context.charge(text.length * pairs.reduce((cost, [old]) => cost + 1 + (old.length >>> 6), 0));
   let result = "";
   let copiedTo = 0;
   for (let position = 0; position <= text.length; ) {
@@ -113,7 +114,7 @@ function substring(context: BuiltinContext, text: string, offset: number, length
 function indexOf(context: BuiltinContext, text: string, part: string): number {
   if (part === "") throw valueError("indexof", "empty search character");
   chargeReading(context, text.length);
-  const offset = text.indexOf(part);
+  const offset = indexOfText(text, part);
   return offset < 0 ? -1 : codePointLength(text.slice(0, offset));
 }
 
@@ -124,7 +125,7 @@ function allIndexes(context: BuiltinContext, text: string, part: string): readon
   let codePoints = 0;
   let last = 0;
   // Overlapping places count too.
-  for (let offset = text.indexOf(part); offset >= 0; offset = text.indexOf(part, offset + 1)) {
+  for (const offset of occurrences(text, part)) {
     context.chargeOutput(1);
     codePoints += codePointLength(text.slice(last, offset));
     indexes.push(codePoints);
@@ -137,7 +138,12 @@ function countOccurrences(context: BuiltinContext, text: string, part: string): 
   chargeReading(context, text.length);
   if (part === "") return codePointLength(text) + 1;
   let count = 0;
-  for (let offset = text.indexOf(part); offset >= 0; offset = text.indexOf(part, offset + part.length)) count++;
+  let end = 0;
+  for (const offset of occurrences(text, part)) {
+    if (offset < end) continue;
+    count++;
+    end = offset + part.length;
+  }
   return count;
 }
 
@@ -192,7 +198,7 @@ function formatInt(context: BuiltinContext, value: bigint, radix: number): strin
 }
 
 export const stringBuiltins: readonly Builtin[] = [
-  stringTest("contains", (text, part) => text.includes(part)),
+  stringTest("contains", (text, part) => indexOfText(text, part) >= 0),
   stringTest("startswith", (text, part) => text.startsWith(part)),
   stringTest("endswith", (text, part) => text.endsWith(part)),
   anyPair("strings.any_prefix_match", (text, prefix) => text.startsWith(prefix)),
@@ -207,7 +213,8 @@ export const stringBuiltins: readonly Builtin[] = [
   builtin("indexof", [string, string], indexOf),
   builtin("indexof_n", [string, string], allIndexes),
   builtin("strings.count", [string, string], countOccurrences),
-  stringMap("lower", (text) => mapCase(text, (part) => part.toLowerCase())),
+  // The dotted I is the only letter whose lower case is longer in JavaScript; Go's is the first letter of it.
+  stringMap("lower", (text) => mapCase(text.replaceAll("\u0130", "i"), (part) => part.toLowerCase())),
   stringMap("upper", (text) => mapCase(text, (part) => part.toUpperCase())),
   stringMap("strings.reverse", (text) => [...text].reverse().join("")),
   stringMap("trim_space", trimSpace),

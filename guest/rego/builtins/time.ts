@@ -51,6 +51,11 @@ function requireTime(name: string, ns: bigint | undefined): Value {
   return toNumber(ns);
 }
 
+function now({ nowNs }: BuiltinContext): Value {
+  if (nowNs === undefined) throw valueError("time.now_ns", "there is no clock here");
+  return toNumber(nowNs);
+}
+
 function addDate(_context: BuiltinContext, value: Value, years: number, months: number, days: number): Value {
   const { ns, zone } = readTime("time.add_date", value);
   const civil = civilTime(toLocal(ns, zone));
@@ -143,7 +148,7 @@ function parseDuration(_context: BuiltinContext, text: string): Value {
 const maxDurationLength = 256;
 
 export const timeBuiltins: readonly Builtin[] = [
-  builtin("time.now_ns", [], (context) => toNumber(context.nowNs), { nondeterministic: true }),
+  builtin("time.now_ns", [], now, { nondeterministic: true }),
   builtin("time.parse_ns", [string, string], (context, layout, text) => {
     context.charge((layout.length + text.length) >>> 4);
     return requireTime("time.parse_ns", parseTime(resolveLayout(layout), text));

@@ -14,8 +14,8 @@ export interface BuiltinContext {
   chargeOutput(units: number): void;
   /** Compiles a pattern of RE2's dialect, or takes it from the policy's bounded cache. Throws BuiltinError for a bad one. */
   regex(pattern: string): CompiledRegex;
-  /** Nanoseconds since 1970, the same throughout one evaluation. */
-  readonly nowNs: bigint;
+  /** Nanoseconds since 1970, the same throughout one evaluation; undefined where decisions must not depend on a clock. */
+  readonly nowNs: bigint | undefined;
   /** Values that have to stay the same throughout one evaluation (uuid.rfc4122, rand.intn), by a key of the built-in's own. */
   readonly memo: Map<string, Value>;
 }

@@ -117,7 +117,7 @@ function compileBuiltinCall(
     return (frame) => {
       const a = first(frame);
       const b = a === undefined ? undefined : second(frame);
-      return a === undefined || b === undefined ? undefined : equal(a, b);
+      return a === undefined || b === undefined ? undefined : equal(a, b, frame.evaluation);
     };
   }
   const { source } = unit;

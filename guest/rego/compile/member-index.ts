@@ -1,7 +1,8 @@
 /** Finds the members of an array that can pass a comparison, without trying all of them. */
 import type { Get } from "../evaluate/frame.ts";
+import { lookup } from "../evaluate/operators.ts";
 import type { Expression, Step } from "../plan/plan.ts";
-import { canonicalText, RegoObject, type Value } from "../value.ts";
+import { canonicalText, type Value } from "../value.ts";
 import { readsAny } from "./determined.ts";
 import type { Unit } from "./unit.ts";
 
@@ -102,7 +103,7 @@ export class MemberIndex {
     for (const [position, member] of array.entries()) {
       let value: Value | undefined = member;
       for (const key of this.#path) {
-        value = value instanceof RegoObject ? value.get(key) : undefined;
+        value = value === undefined ? undefined : lookup(value, key);
       }
       if (value !== undefined) {
         const key = indexKey(value);

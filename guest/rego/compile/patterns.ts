@@ -20,7 +20,7 @@ export function compilePattern(pattern: Pattern, unit: Unit): Match {
       const get = unit.expression(pattern.expression);
       return (frame, value) => {
         const expected = get(frame);
-        return expected !== undefined && equal(expected, value);
+        return expected !== undefined && equal(expected, value, frame.evaluation);
       };
     }
     case "array":

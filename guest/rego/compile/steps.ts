@@ -70,7 +70,7 @@ function compileMatch({ expression, pattern }: Step & { readonly kind: "match" }
     return (frame) => {
       const value = get(frame);
       const other = value === undefined ? undefined : getOther(frame);
-      return value !== undefined && other !== undefined && equal(value, other) && next(frame);
+      return value !== undefined && other !== undefined && equal(value, other, frame.evaluation) && next(frame);
     };
   }
   const match = compilePattern(pattern, unit);
@@ -296,6 +296,10 @@ function compilePrint({ operands, start }: Step & { readonly kind: "print" }, un
   const getters = operands.map((operand) => compileComprehension(operand, unit));
   const place = `${unit.source.name}:${unit.source.lineAt(start)}:`;
   return (frame) => {
+    // The host chooses how much there is to print, and how often.
+    if (!frame.evaluation.hasRoomForPrints) {
+      return next(frame);
+    }
     let lines = [place];
     for (const get of getters) {
       const values = get(frame);

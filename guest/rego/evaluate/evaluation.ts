@@ -4,7 +4,7 @@ import type { RuleGroup } from "../analysis/rule-groups.ts";
 import { type Builtin, type BuiltinContext, BuiltinError } from "../builtins/types.ts";
 import { RegoEvaluationError, RegoLimitError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { type CompiledRegex, RegexLimitError } from "../regex/index.ts";
+import { type CompiledRegex, RegexLimitError, StepCounter } from "../regex/index.ts";
 import type { Source } from "../syntax/source.ts";
 import type { Value } from "../value.ts";
 import type { RegexCache } from "./regex-cache.ts";
@@ -34,7 +34,7 @@ export type Mock =
 export class Evaluation implements BuiltinContext {
   world: World;
   readonly strict: boolean;
-  readonly nowNs: bigint;
+  readonly nowNs: bigint | undefined;
   readonly memo = new Map<string, Value>();
   readonly trace: Trace | undefined;
   readonly #limits: Limits;
@@ -50,7 +50,7 @@ export class Evaluation implements BuiltinContext {
     world: World,
     limits: Limits,
     regexes: RegexCache,
-    options: { readonly strict: boolean; readonly nowNs: bigint; readonly trace: Trace | undefined },
+    options: { readonly strict: boolean; readonly nowNs: bigint | undefined; readonly trace: Trace | undefined },
   ) {
     this.world = world;
     this.strict = options.strict;
@@ -77,7 +77,12 @@ export class Evaluation implements BuiltinContext {
   }
 
   regex(pattern: string): CompiledRegex {
-    return this.#regexes.compile(pattern);
+    const steps = new StepCounter();
+    try {
+      return this.#regexes.compile(pattern, steps);
+    } finally {
+      this.charge(steps.spent);
+    }
   }
 
   /** Results that a place in the code has kept, by its varying operand. */
@@ -89,6 +94,11 @@ export class Evaluation implements BuiltinContext {
     const results = new Map<string, Value>();
     this.#results[site] = results;
     return results;
+  }
+
+  /** Whether another line of `print` would be kept, or a part of it. */
+  get hasRoomForPrints(): boolean {
+    return this.#printLength < this.#limits.maxPrintLength;
   }
 
   /** Keeps a line of `print`, up to the limit of all lines together; what lies beyond is cut. */

@@ -1,6 +1,6 @@
 /** Compiled patterns, kept from one evaluation to the next. */
 import { BuiltinError } from "../builtins/types.ts";
-import { type CompiledRegex, compileRegex, RegexSyntaxError } from "../regex/index.ts";
+import { type CompiledRegex, compileRegex, RegexSyntaxError, type StepCounter } from "../regex/index.ts";
 
 /** A bounded cache of patterns by their text: the oldest goes when it is full. Bad patterns are remembered too. */
 export class RegexCache {
@@ -14,11 +14,14 @@ export class RegexCache {
     this.#maxLength = maxLength;
   }
 
-  /** The compiled pattern. Throws BuiltinError with RE2's own words for a bad one. */
-  compile(pattern: string): CompiledRegex {
+  /**
+   * The compiled pattern; `steps` is told what it cost to compile. Throws BuiltinError with RE2's own words for a bad one, and
+   * RegexLimitError.
+   */
+  compile(pattern: string, steps: StepCounter): CompiledRegex {
     let compiled = this.#compiled.get(pattern);
     if (compiled === undefined) {
-      compiled = compileOrError(pattern);
+      compiled = compileOrError(pattern, steps);
       this.#add(pattern, compiled);
     }
     if (compiled instanceof RegexSyntaxError) {
@@ -41,9 +44,9 @@ export class RegexCache {
   }
 }
 
-function compileOrError(pattern: string): CompiledRegex | RegexSyntaxError {
+function compileOrError(pattern: string, steps: StepCounter): CompiledRegex | RegexSyntaxError {
   try {
-    return compileRegex(pattern);
+    return compileRegex(pattern, steps);
   } catch (cause) {
     if (cause instanceof RegexSyntaxError) {
       return cause;

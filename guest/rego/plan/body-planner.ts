@@ -20,7 +20,7 @@ import type {
   Step,
 } from "./plan.ts";
 import { TermPlanner } from "./term-planner.ts";
-import { collectLocals, iteratingReferences, outermostReferences } from "./term-walk.ts";
+import { collectLocals, hasReferences, iteratingReferences, outermostReferences } from "./term-walk.ts";
 
 /** Literals tried in one rule. Each level of nested closures that is not ready doubles the work. */
 const maxAttempts = 100_000;
@@ -63,8 +63,29 @@ export class BodyPlanner {
     return this.#terms;
   }
 
+  /**
+   * Plans a body under a head of these terms. A variable that only a reference in the head gives a value, as in
+   * `xs[i] if i > 0`, may be used in the body too: then the head is looked at among the literals. Throws notReady.
+   */
+  bodyUnder(headTerms: readonly ResolvedTerm[], literals: readonly ResolvedLiteral[], depth: number): PlannedLiteral[] {
+    const referring = headTerms.filter(hasReferences);
+    if (referring.length === 0) {
+      return this.#body(literals, depth);
+    }
+    const alone = this.#bindings.attempt(() => this.#body(literals, depth));
+    return alone ?? this.#body([...literals, ...referring.map((term) => this.#definedLiteral(term, depth))], depth);
+  }
+
+  /** `_ = term`: holds for each value that the term has, false too. */
+  #definedLiteral(term: ResolvedTerm, depth: number): ResolvedLiteral {
+    const { start, end } = term;
+    const local = { name: "_", slot: this.#bindings.newSlot(), depth, start, end };
+    const left = { kind: "local", local, start, end } as const;
+    return { expression: { kind: "unify", left, right: term }, replacements: [], start, end };
+  }
+
   /** Takes, again and again, the first literal that can be evaluated. Throws notReady when none of the rest can. */
-  body(literals: readonly ResolvedLiteral[], depth: number): PlannedLiteral[] {
+  #body(literals: readonly ResolvedLiteral[], depth: number): PlannedLiteral[] {
     const pending = [...literals];
     const planned: PlannedLiteral[] = [];
     for (let index = 0; index < pending.length; ) {
@@ -189,7 +210,7 @@ export class BodyPlanner {
       expression.key === undefined ? { kind: "any" } : this.#terms.pattern(expression.key, inner, []);
     const value = this.#terms.pattern(expression.value, inner, []);
     this.#bindings.settle();
-    const body = this.#closureBody(() => this.body(expression.body, inner.depth));
+    const body = this.#closureBody(() => this.#body(expression.body, inner.depth));
     this.#bindings.rollback(mark);
     place.steps.push({ kind: "every", domain, key, value, body });
   }
@@ -229,7 +250,8 @@ export class BodyPlanner {
     const head = closurePlace(place);
     const mark = this.#bindings.mark();
     const planned = this.#closureBody(() => {
-      const body = this.body(term.body, head.depth);
+      const headTerms = term.key === undefined ? [term.value] : [term.key, term.value];
+      const body = this.bodyUnder(headTerms, term.body, head.depth);
       this.#terms.hoisted.clear();
       const key = term.key === undefined ? undefined : this.#terms.value(term.key, head);
       const value = this.#terms.value(term.value, head);

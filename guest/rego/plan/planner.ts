@@ -85,7 +85,7 @@ export class Planner {
     headStart: number,
     deferred: readonly Equation[],
   ): { body: Body; expressions: Expression[] } {
-    const literals = this.#bodies.body(body, 0);
+    const literals = this.#bodies.bodyUnder(headTerms, body, 0);
     const head: Place = { depth: 0, bindable: 0, steps: [] };
     this.#bodies.terms.solve([...deferred], head);
     this.#bodies.terms.hoisted.clear();

@@ -17,6 +17,15 @@ export function iteratingReferences(literal: ResolvedLiteral): ResolvedTerm[] {
   return found;
 }
 
+/** Whether the term contains a reference or a call outside closures. */
+export function hasReferences(term: ResolvedTerm): boolean {
+  let found = false;
+  visit(term, ({ kind }) => {
+    found ||= kind === "reference" || kind === "call";
+  });
+  return found;
+}
+
 /** References into documents and variables, without those inside other references. */
 export function outermostReferences(literal: ResolvedLiteral): ResolvedTerm[] {
   const found: ResolvedTerm[] = [];

@@ -37,6 +37,13 @@ export function negateRanges(ranges: Ranges): Ranges {
   return result;
 }
 
+/** How many code points the (normalized) ranges have. */
+export function sizeOfRanges(ranges: Ranges): number {
+  let size = 0;
+  for (let i = 0; i + 1 < ranges.length; i += 2) size += (ranges[i + 1] ?? 0) - (ranges[i] ?? 0) + 1;
+  return size;
+}
+
 /** Whether the code point is in the (normalized) ranges; binary search. */
 export function rangesContain(ranges: Ranges, codePoint: number): boolean {
   let low = 0;

@@ -15,14 +15,18 @@ export type RegexErrorReason =
   | "expression nests too deeply"
   | "expression too large";
 
+/** Longest part of a pattern that an error shows. */
+const maxFragmentLength = 200;
+
 /** A pattern that RE2 would refuse. The message reads as RE2's: "error parsing regexp: missing closing ]: `[a`". */
 export class RegexSyntaxError extends Error {
   override readonly name = "RegexSyntaxError";
   readonly reason: RegexErrorReason;
 
-  /** `fragment` is the part of the pattern that the reason is about. */
+  /** `fragment` is the part of the pattern that the reason is about; a long one is cut. */
   constructor(reason: RegexErrorReason, fragment: string) {
-    super(`error parsing regexp: ${reason}: \`${fragment}\``);
+    const shown = fragment.length > maxFragmentLength ? `${fragment.slice(0, maxFragmentLength)}…` : fragment;
+    super(`error parsing regexp: ${reason}: \`${shown}\``);
     this.reason = reason;
   }
 }

@@ -24,6 +24,9 @@ export const maxTransitionCells = 16 * 1024;
 /** Units of work (instructions visited, characters read) that one call of a matcher may cost. */
 export const defaultMaxSteps = 5_000_000;
 
+/** Most bounds of ranges that the classes of a pattern have together as they are read: hundreds of `\pL`. */
+export const maxClassBounds = 500_000;
+
 /** Most steps of dividing the code points into letters: bounds of all classes times their number. */
 export const maxAlphabetWork = 20_000_000;
 

@@ -1,3 +1,4 @@
+import { indexOfText } from "../text-search.ts";
 import { Assertion, type RegexNode } from "./syntax-tree.ts";
 
 /** What can be known of all matches of a pattern without running it. */
@@ -45,7 +46,7 @@ export function planLiterals(root: RegexNode): LiteralPlan {
 export function hasLiterals({ prefix, literals, suffix }: LiteralPlan, subject: string, from: number): boolean {
   let position = from + prefix.length;
   for (const literal of literals) {
-    const found = subject.indexOf(literal, position);
+    const found = indexOfText(subject, literal, position);
     if (found < 0) return false;
     position = found + literal.length;
   }

@@ -4,37 +4,38 @@ import { type PatternReader, readEscape } from "./pattern-reader.ts";
 import { foldRanges, perlClass, posixClass, unicodeClass } from "./unicode.ts";
 
 /**
- * Reads a bracket class such as `[^a-z[:digit:]\pL]` from its opening bracket. With `foldCase`, members of both cases are
- * in the result (before it is negated, as RE2 does).
+ * Reads a bracket class such as `[^a-z[:digit:]\pL]` from its opening bracket. With `foldCase` each member stands for both
+ * cases, before it or the whole is negated: `\W` among the members has no letter that is equal to a word character.
  */
 export function readBracketClass(reader: PatternReader, foldCase: boolean): Ranges {
   const start = reader.position;
   reader.accept("[");
   const negated = reader.accept("^");
+  const named: number[] = [];
   const ranges: number[] = [];
   let first = true;
   while (first || !reader.lookingAt("]")) {
     first = false;
-    const named = readNamedClass(reader, foldCase);
-    // Not `push(...named)`: a spread of thousands of arguments can overflow the stack.
-    if (named !== undefined) for (const bound of named) ranges.push(bound);
+    const namedClass = readNamedClass(reader, foldCase);
+    // Not `push(...namedClass)`: a spread of thousands of arguments can overflow the stack.
+    if (namedClass !== undefined) for (const bound of namedClass) named.push(bound);
     else readRange(reader, start, ranges);
   }
   reader.accept("]");
-  const members = foldCase ? foldRanges(normalizeRanges(ranges)) : normalizeRanges(ranges);
+  const members = normalizeRanges([...named, ...(foldCase ? foldRanges(normalizeRanges(ranges)) : ranges)]);
   return negated ? negateRanges(members) : members;
 }
 
 function readNamedClass(reader: PatternReader, foldCase: boolean): Ranges | undefined {
-  if (reader.lookingAt("[:")) return readPosixClass(reader);
-  return readUnicodeClass(reader, foldCase) ?? readPerlClass(reader);
+  if (reader.lookingAt("[:")) return readPosixClass(reader, foldCase);
+  return readUnicodeClass(reader, foldCase) ?? readPerlClass(reader, foldCase);
 }
 
-function readPosixClass(reader: PatternReader): Ranges | undefined {
+function readPosixClass(reader: PatternReader, foldCase: boolean): Ranges | undefined {
   const end = reader.text.indexOf(":]", reader.position + 2);
   if (end < 0) return undefined;
   const fragment = reader.text.slice(reader.position, end + 2);
-  const ranges = posixClass(fragment.slice(2, -2));
+  const ranges = posixClass(fragment.slice(2, -2), foldCase);
   if (ranges === undefined) throw new RegexSyntaxError("invalid character class range", fragment);
   reader.position = end + 2;
   return ranges;
@@ -60,9 +61,9 @@ function readMember(reader: PatternReader, classStart: number): number {
 }
 
 /** Reads `\d`, `\S` and the like; undefined (and nothing read) if there is none here. */
-export function readPerlClass(reader: PatternReader): Ranges | undefined {
+export function readPerlClass(reader: PatternReader, foldCase: boolean): Ranges | undefined {
   if (!reader.lookingAt("\\")) return undefined;
-  const ranges = perlClass(reader.text.charAt(reader.position + 1));
+  const ranges = perlClass(reader.text.charAt(reader.position + 1), foldCase);
   if (ranges !== undefined) reader.position += 2;
   return ranges;
 }
@@ -78,9 +79,11 @@ export function readUnicodeClass(reader: PatternReader, foldCase: boolean): Rang
     negated = !negated;
     name = name.slice(1);
   }
-  const ranges = unicodeClass(name);
-  if (ranges === undefined) throw new RegexSyntaxError("invalid character class range", reader.since(start));
-  const members = foldCase ? foldRanges(ranges) : ranges;
+  const members = reader.classNamed(`${foldCase ? "(?i)" : ""}${name}`, () => {
+    const ranges = unicodeClass(name);
+    return ranges && foldCase ? foldRanges(ranges) : ranges;
+  });
+  if (members === undefined) throw new RegexSyntaxError("invalid character class range", reader.since(start));
   return negated ? negateRanges(members) : members;
 }
 

@@ -3,6 +3,7 @@ import { RegexSyntaxError } from "./errors.ts";
 import { maxCaptureGroups, maxNestingDepth, maxPatternLength, maxRepeat } from "./limits.ts";
 import { readBracketClass, readPerlClass, readUnicodeClass } from "./parse-class.ts";
 import { PatternReader, readEscape } from "./pattern-reader.ts";
+import { StepCounter } from "./step-counter.ts";
 import { Assertion, type ParsedPattern, type RegexNode } from "./syntax-tree.ts";
 import { foldOrbit } from "./unicode.ts";
 
@@ -41,11 +42,12 @@ const empty: RegexNode = { kind: "empty" };
  * Parses a pattern in RE2's dialect as Go's regexp package accepts it.
  *
  * Works with a stack of open groups instead of recursion, so that nesting can't exhaust the call stack.
- * Throws RegexSyntaxError for a malformed pattern and for constructs that RE2 leaves out (back-references, look-around).
+ * Throws RegexSyntaxError for a malformed pattern and for constructs that RE2 leaves out (back-references, look-around),
+ * RegexLimitError when reading it costs more than `steps` has left.
  */
-export function parsePattern(pattern: string): ParsedPattern {
+export function parsePattern(pattern: string, steps: StepCounter = new StepCounter()): ParsedPattern {
   if (pattern.length > maxPatternLength) throw new RegexSyntaxError("expression too large", pattern.slice(0, 32));
-  return new PatternParser(pattern).parse();
+  return new PatternParser(pattern, steps).parse();
 }
 
 class PatternParser {
@@ -59,8 +61,8 @@ class PatternParser {
   /** Height of each repeated or grouped subtree and its greatest product of counts. */
   readonly #measures = new WeakMap<RegexNode, { readonly height: number; readonly repeats: number }>();
 
-  constructor(pattern: string) {
-    this.#reader = new PatternReader(pattern);
+  constructor(pattern: string, steps: StepCounter) {
+    this.#reader = new PatternReader(pattern, steps);
   }
 
   parse(): ParsedPattern {
@@ -116,7 +118,7 @@ class PatternParser {
     }
   }
 
-  /** Reads a row of plain characters, the last one apart if a repetition follows it. */
+  /** Reads a row of plain characters. */
   #parseText(): void {
     const reader = this.#reader;
     const text = reader.match(plainText);
@@ -125,9 +127,7 @@ class PatternParser {
       for (const character of text === "" ? reader.nextText() : text) this.#pushLiteral(character.codePointAt(0) ?? 0);
       return;
     }
-    const last = "*+?{".includes(reader.text.charAt(reader.position)) ? lastCodePoint(text) : "";
-    if (last.length < text.length) this.#push({ kind: "text", text: text.slice(0, text.length - last.length) });
-    if (last !== "") this.#pushLiteral(last.codePointAt(0) ?? 0);
+    this.#push({ kind: "text", text });
   }
 
   #push(node: RegexNode): void {
@@ -166,7 +166,8 @@ class PatternParser {
       this.#parseQuoted();
       return;
     }
-    const ranges = readUnicodeClass(reader, this.#flags.foldCase) ?? readPerlClass(reader);
+    const { foldCase } = this.#flags;
+    const ranges = readUnicodeClass(reader, foldCase) ?? readPerlClass(reader, foldCase);
     if (ranges !== undefined) {
       this.#push({ kind: "class", ranges });
       return;
@@ -207,7 +208,6 @@ class PatternParser {
     const name = reader.text.slice(reader.position, end);
     reader.position = end + 1;
     if (!/^\w+$/.test(name)) throw new RegexSyntaxError("invalid named capture", reader.since(start));
-    if (this.#groupNames.includes(name)) throw new RegexSyntaxError("invalid named capture", name);
     return name;
   }
 
@@ -246,7 +246,8 @@ class PatternParser {
     this.#flags = outerFlags;
     this.#group = outer;
     if (captureIndex === undefined) {
-      this.#push(body);
+      // A repetition after the group repeats all of it: see #takeRepeated.
+      this.#push(body.kind === "text" ? { kind: "concat", parts: [body] } : body);
       return;
     }
     this.#push(this.#measured({ kind: "capture", index: captureIndex, body }, [body], 1));
@@ -278,7 +279,7 @@ class PatternParser {
     if (lastRepeatStart !== undefined) {
       throw new RegexSyntaxError("invalid nested repetition operator", reader.since(lastRepeatStart));
     }
-    const body = this.#group.parts.pop();
+    const body = this.#takeRepeated();
     if (body === undefined) {
       throw new RegexSyntaxError("missing argument to repetition operator", reader.since(start));
     }
@@ -291,6 +292,15 @@ class PatternParser {
     }
     this.#push(measured);
     this.#lastRepeatStart = start;
+  }
+
+  /** Takes back what a repetition repeats: the part before it, and of a row of characters the last one. */
+  #takeRepeated(): RegexNode | undefined {
+    const part = this.#group.parts.pop();
+    if (part?.kind !== "text") return part;
+    const last = lastCodePoint(part.text);
+    if (last.length < part.text.length) this.#push({ kind: "text", text: part.text.slice(0, -last.length) });
+    return { kind: "literal", codePoint: last.codePointAt(0) ?? 0 };
   }
 
   /** Records the height and the product of counts of a new node; refuses what is too deep for the later, recursive, steps. */

@@ -1,12 +1,22 @@
+import type { Ranges } from "./char-class.ts";
 import { RegexSyntaxError } from "./errors.ts";
+import { maxClassBounds } from "./limits.ts";
+import type { StepCounter } from "./step-counter.ts";
 
 /** A position in a pattern, read by code points. */
 export class PatternReader {
   readonly text: string;
   position = 0;
+  /** Unicode classes that have been read, by their names. */
+  readonly #classes = new Map<string, Ranges>();
+  readonly #steps: StepCounter;
+  #classBounds = 0;
 
-  constructor(text: string) {
+  /** `steps` is told how long the pattern is and how large the Unicode classes in it are. */
+  constructor(text: string, steps: StepCounter) {
     this.text = text;
+    this.#steps = steps;
+    steps.spend(text.length);
   }
 
   get atEnd(): boolean {
@@ -50,6 +60,17 @@ export class PatternReader {
     expression.lastIndex = start;
     if (expression.test(this.text)) this.position = expression.lastIndex;
     return this.since(start);
+  }
+
+  /** The class of this name, made at the first time. Throws RegexSyntaxError when the pattern's classes are too large together. */
+  classNamed(name: string, make: () => Ranges | undefined): Ranges | undefined {
+    const ranges = this.#classes.get(name) ?? make();
+    if (ranges === undefined) return undefined;
+    this.#classes.set(name, ranges);
+    this.#steps.spend(ranges.length);
+    this.#classBounds += ranges.length;
+    if (this.#classBounds > maxClassBounds) throw new RegexSyntaxError("expression too large", this.text);
+    return ranges;
   }
 
   /** The text from `start` to here. */

@@ -1,3 +1,4 @@
+import { indexOfText } from "../text-search.ts";
 import { assertionsAt, contextAfter, contextAt } from "./position.ts";
 import { Opcode, type Program } from "./program.ts";
 import type { StepCounter } from "./step-counter.ts";
@@ -66,7 +67,7 @@ export class PikeVm {
     for (;;) {
       if (this.#current.length === 0) {
         if (match !== undefined || (this.#anchored && position > 0)) return match;
-        const skipped = this.#prefix === "" ? position : subject.indexOf(this.#prefix, position);
+        const skipped = this.#prefix === "" ? position : indexOfText(subject, this.#prefix, position);
         if (skipped < 0) return undefined;
         steps.spend((skipped - position) >>> 4);
         if (skipped > position) context = contextAt(alphabet, subject, skipped);

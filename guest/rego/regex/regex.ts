@@ -1,3 +1,4 @@
+import { indexOfText } from "../text-search.ts";
 import { Backtracker } from "./backtracker.ts";
 import { compileProgram } from "./compiler.ts";
 import { LazyDfa } from "./lazy-dfa.ts";
@@ -14,10 +15,11 @@ import type { ParsedPattern } from "./syntax-tree.ts";
 
 /**
  * Compiles a pattern of RE2's dialect, as Go's regexp package reads it.
- * Throws RegexSyntaxError, whose message reads as RE2's, for a pattern that RE2 refuses or that is too large.
+ * Throws RegexSyntaxError, whose message reads as RE2's, for a pattern that RE2 refuses or that is too large, and
+ * RegexLimitError when reading it costs more than `steps` has left.
  */
-export function compileRegex(pattern: string): CompiledRegex {
-  return new CompiledRegex(pattern);
+export function compileRegex(pattern: string, steps?: StepCounter): CompiledRegex {
+  return new CompiledRegex(pattern, steps);
 }
 
 /**
@@ -37,20 +39,23 @@ export class CompiledRegex {
   #backtrackSteps = 0;
 
   /** Use `compileRegex`. */
-  constructor(pattern: string) {
+  constructor(pattern: string, steps?: StepCounter) {
     this.pattern = pattern;
-    this.#parsed = parsePattern(pattern);
+    this.#parsed = parsePattern(pattern, steps);
     this.#plan = planLiterals(this.#parsed.root);
     // The compiler refuses what is too large.
-    if (!isCertainlySmall(this.#parsed)) this.#program = compileProgram(this.#parsed, pattern);
+    if (!isCertainlySmall(this.#parsed)) {
+      this.#program = compileProgram(this.#parsed, pattern);
+      steps?.spend(this.#program.opcodes.length);
+    }
   }
 
   /** Whether the pattern matches anywhere in the subject. */
   test(subject: string, steps?: StepCounter): boolean {
     const { anchored, prefix, rest } = this.#plan;
-    if (rest === "nothing") return anchored ? subject.startsWith(prefix) : subject.includes(prefix);
+    if (rest === "nothing") return anchored ? subject.startsWith(prefix) : indexOfText(subject, prefix) >= 0;
     if (rest === "end") return anchored ? subject === prefix : subject.endsWith(prefix);
-    const from = anchored ? (subject.startsWith(prefix) ? 0 : -1) : subject.indexOf(prefix);
+    const from = anchored ? (subject.startsWith(prefix) ? 0 : -1) : indexOfText(subject, prefix);
     return from >= 0 && hasLiterals(this.#plan, subject, from) && this.#run(subject, from, steps ?? new StepCounter());
   }
 

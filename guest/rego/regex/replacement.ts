@@ -1,5 +1,5 @@
-/** A part of a replacement template: text to copy, or the group whose text is inserted. */
-type ReplacementPart = { readonly text: string } | { readonly group: number | undefined };
+/** A part of a replacement template: text to copy, or the groups of which the first that took part is inserted. */
+type ReplacementPart = { readonly text: string } | { readonly groups: readonly number[] };
 
 /** A template such as `$1-${name}`, as Go's Expand reads it. */
 export type Replacement = readonly ReplacementPart[];
@@ -15,15 +15,16 @@ export function parseReplacement(template: string, groupNames: readonly (string 
     parts.push({ text: template.slice(position, match.index) });
     position = match.index + match[0].length;
     if (match[1] !== undefined) parts.push({ text: "$" });
-    else parts.push({ group: groupIndex(match[2] ?? match[3] ?? "", groupNames) });
+    else parts.push({ groups: groupIndexes(match[2] ?? match[3] ?? "", groupNames) });
   }
   parts.push({ text: template.slice(position) });
   return parts;
 }
 
-function groupIndex(name: string, groupNames: readonly (string | undefined)[]): number | undefined {
-  const index = /^(?:0|[1-9][0-9]{0,8})$/.test(name) ? Number(name) : groupNames.indexOf(name);
-  return index >= 0 && index < groupNames.length ? index : undefined;
+/** The group of a number, or all those of a name. */
+function groupIndexes(name: string, groupNames: readonly (string | undefined)[]): readonly number[] {
+  if (/^(?:0|[1-9][0-9]{0,8})$/.test(name)) return [Number(name)];
+  return groupNames.flatMap((other, index) => (other === name ? [index] : []));
 }
 
 /** The replacement for one match; `slots` are its offsets in the subject. */
@@ -34,8 +35,8 @@ export function expandReplacement(replacement: Replacement, subject: string, slo
       result += part.text;
       continue;
     }
-    const start = part.group === undefined ? -1 : (slots[2 * part.group] ?? -1);
-    if (part.group !== undefined && start >= 0) result += subject.slice(start, slots[2 * part.group + 1]);
+    const group = part.groups.find((index) => (slots[2 * index] ?? -1) >= 0);
+    if (group !== undefined) result += subject.slice(slots[2 * group], slots[2 * group + 1]);
   }
   return result;
 }

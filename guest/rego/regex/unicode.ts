@@ -1,4 +1,4 @@
-import { negateRanges, normalizeRanges, type Ranges } from "./char-class.ts";
+import { negateRanges, normalizeRanges, type Ranges, rangesContain, sizeOfRanges } from "./char-class.ts";
 import { foldOrbitTable, unicodeTables } from "./unicode-tables.ts";
 
 /**
@@ -56,13 +56,18 @@ export function foldOrbit(codePoint: number): readonly number[] {
 export function foldRanges(ranges: Ranges): Ranges {
   const folded: number[] = [...ranges];
   const orbits = foldOrbits.all();
+  if (sizeOfRanges(ranges) > orbits.size) {
+    // Most members of a wide class have their other cases in it.
+    const isMissing = (codePoint: number): boolean => !rangesContain(ranges, codePoint);
+    for (const [member, orbit] of orbits) {
+      if (!isMissing(member)) addPoints(folded, orbit.filter(isMissing));
+    }
+    return normalizeRanges(folded);
+  }
   for (let i = 0; i + 1 < ranges.length; i += 2) {
-    const low = ranges[i] ?? 0;
     const high = ranges[i + 1] ?? 0;
-    if (high - low > orbits.size) {
-      for (const [member, orbit] of orbits) if (member >= low && member <= high) addPoints(folded, orbit);
-    } else {
-      for (let codePoint = low; codePoint <= high; codePoint++) addPoints(folded, orbits.get(codePoint) ?? []);
+    for (let codePoint = ranges[i] ?? 0; codePoint <= high; codePoint++) {
+      addPoints(folded, orbits.get(codePoint) ?? []);
     }
   }
   return normalizeRanges(folded);
@@ -78,12 +83,19 @@ const perlClasses: Readonly<Record<string, Ranges>> = {
   w: [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a],
 };
 
-/** The ASCII class of \d, \s, \w and their negations \D, \S, \W, by letter; undefined for any other letter. */
-export function perlClass(letter: string): Ranges | undefined {
+/**
+ * The ASCII class of \d, \s, \w and their negations \D, \S, \W, by letter; undefined for any other letter. With `foldCase`
+ * everything equal to a member is one too: to `(?i)\w` belongs the long s.
+ */
+export function perlClass(letter: string, foldCase: boolean): Ranges | undefined {
   if (!/^[dswDSW]$/.test(letter)) return undefined;
   const ranges = perlClasses[letter.toLowerCase()];
-  if (ranges === undefined) return undefined;
-  return letter === letter.toLowerCase() ? ranges : negateRanges(ranges);
+  return ranges && classOf(ranges, foldCase, letter !== letter.toLowerCase());
+}
+
+function classOf(ranges: Ranges, foldCase: boolean, negated: boolean): Ranges {
+  const members = foldCase ? foldRanges(ranges) : ranges;
+  return negated ? negateRanges(members) : members;
 }
 
 const posixClasses: ReadonlyMap<string, Ranges> = new Map([
@@ -103,9 +115,9 @@ const posixClasses: ReadonlyMap<string, Ranges> = new Map([
   ["xdigit", [0x30, 0x39, 0x41, 0x46, 0x61, 0x66]],
 ]);
 
-/** The class of [:name:] or [:^name:], by what stands between the colons; undefined for an unknown name. */
-export function posixClass(name: string): Ranges | undefined {
+/** The class of [:name:] or [:^name:], by what stands between the colons; undefined for an unknown name. `foldCase` as above. */
+export function posixClass(name: string, foldCase: boolean): Ranges | undefined {
   const negated = name.startsWith("^");
   const ranges = posixClasses.get(negated ? name.slice(1) : name);
-  return ranges !== undefined && negated ? negateRanges(ranges) : ranges;
+  return ranges && classOf(ranges, foldCase, negated);
 }

@@ -11,8 +11,11 @@ const minLength = 256;
 /** Deeper ones are left to the parser, which knows how deep a policy may nest. */
 const maxDepth = 16;
 
-/** Numbers that a double may not hold exactly, and characters that JSON takes in strings and Rego does not. */
-const notTheSame = /[:,[\s]-?(?:[0-9]{16}|[0-9]{1,15}[.eE])|[:,[\s]-0|\u007f/;
+/**
+ * Numbers that a double may not hold exactly, characters that JSON takes in strings and Rego does not, and escapes of
+ * surrogates, which JSON takes one by one.
+ */
+const notTheSame = /[:,[\s]-?(?:[0-9]{16}|[0-9]{1,15}[.eE])|[:,[\s]-0|\u007f|\\u[dD][89a-fA-F]/;
 
 /**
  * The JSON object or array whose opening bracket is at `start`, and where it ends. Undefined if the text there is none, or

@@ -254,8 +254,8 @@ class Lexer {
       return text.slice(1, -1);
     }
     try {
-      // A JSON string by its form, so JSON.parse gives a string.
-      return JSON.parse(text) as string;
+      // A JSON string by its form, so JSON.parse gives a string. Half a surrogate pair is no character.
+      return (JSON.parse(text) as string).toWellFormed();
     } catch {
       // What exactly JSON.parse found says less than this.
       this.#fault("string has an unknown escape; use a raw string in back quotes to keep backslashes", start);

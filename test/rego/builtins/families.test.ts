@@ -15,6 +15,7 @@ describe("strings are code points", () => {
     ["strings.count", 3, "a😀", ""],
     ["trim_left", "b", "😀😀b", "😀"],
     ["lower", "i̇ß", "i̇ß"],
+    ["lower", "id", "İD"],
     ["upper", "ß", "ß"],
     ["trim_space", "\ufeffa", " \u0085\ufeffa\u3000"],
     ["replace", "-a-😀-", "a😀", "", "-"],
@@ -164,11 +165,20 @@ test("graphs, networks, versions, globs", () => {
   expect(equal(call("graph.reachable_paths", graph, ["a"]) ?? null, set(["a", "b"], ["a", "b", "c"]))).toBe(true);
   expect(call("net.cidr_contains", "10.0.0.0/8", "10.1.2.3")).toBe(true);
   expect(call("net.cidr_contains", "2001:db8::/32", "10.1.2.3")).toBe(false);
+  expect(call("net.cidr_contains", "::ffff:10.0.0.0/104", "10.1.2.3")).toBe(true);
+  expect(call("net.cidr_is_valid", "::ffff:10.0.0.0/33")).toBe(false);
   expect(equal(call("net.cidr_merge", ["10.0.0.0/25", "10.0.0.128/25"]) ?? null, set("10.0.0.0/24"))).toBe(true);
   expect(call("semver.compare", "1.0.0-rc.2", "1.0.0-rc.10")).toBe(-1);
   expect(call("glob.match", "*.example.com", [], "a.example.com")).toBe(true);
   expect(call("glob.match", "*.example.com", [], "a.b.example.com")).toBe(false);
   expect(call("glob.match", "{a,b[0-9]}/**", ["/"], "b1/x/y")).toBe(true);
+  expect(call("glob.match", "[a\\]]", [], "]")).toBe(true);
+  expect(call("glob.match", "[-a]", [], "-")).toBe(true);
+  expect(call("glob.match", "[!!]", [], "!")).toBe(false);
+  expect(call("glob.match", "{a,b", [], "b")).toBe(true);
+  for (const malformed of ["a\\", "[a-z0-9]", "[a-]", "[]", "[!]", "[a", "[z-a]"]) {
+    expect(() => call("glob.match", malformed, [], "a")).toThrow("glob.match");
+  }
   expect(call("regex.globs_match", "a.a.[0-9]+z", ".b.b2359825792*594823z")).toBe(true);
 });
 

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { compilePolicy } from "../../../guest/rego/index.ts";
 import type { JsonInput, Value } from "../../../guest/rego/value.ts";
 import { call, value } from "./call.ts";
 
@@ -73,6 +74,24 @@ describe("claims", () => {
     expect(check({}, { iss: "b" })).toBe(false);
     expect(check({ aud: ["a", "b"] }, { aud: "b" })).toBe(true);
     expect(check({ aud: "a" })).toBe(false);
+  });
+
+  test("where there is no clock, a token with a time limit holds only at the time that the policy names", () => {
+    const policy = compilePolicy([
+      {
+        name: "t",
+        text: `package t
+p := io.jwt.decode_verify(input.token, {"secret": "a secret"})[0]
+q := io.jwt.decode_verify(input.token, {"secret": "a secret", "time": 1500000000000000000})[0]`,
+      },
+    ]);
+    const ask = (path: string, payload: JsonInput) =>
+      policy.evaluate({ path, input: { token: signed("HS256", secret, payload) } });
+    expect(ask("data.t.p", {})).toEqual({ kind: "value", value: true });
+    expect(ask("data.t.p", { exp: 1_600_000_000 })).toEqual({ kind: "value", value: false });
+    expect(ask("data.t.p", { nbf: 0 })).toEqual({ kind: "value", value: false });
+    expect(ask("data.t.q", { exp: 1_600_000_000 })).toEqual({ kind: "value", value: true });
+    expect(ask("data.t.q", { exp: 1_400_000_000 })).toEqual({ kind: "value", value: false });
   });
 
   test("what is no claim or no constraint is an error", () => {

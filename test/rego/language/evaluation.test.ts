@@ -34,6 +34,13 @@ describe("prints", () => {
     const lines = loud.prints({ path, input: { text: "z".repeat(1000) }, limits: { maxPrintLength: 5000 } });
     expect(lines.join("").length).toBeLessThanOrEqual(5000);
   });
+
+  test("threat 13: what is printed beyond the bound is not even formatted", { timeout: 20_000 }, () => {
+    const loud = compile("allow if { some x in numbers.range(1, 10000); print(input.list); x < 0 }");
+    const list = Array.from({ length: 20_000 }, (_, index) => `element ${index}`);
+    // To format the list ten thousand times would take minutes.
+    expect(loud.prints({ path, input: { list } })).not.toEqual([]);
+  });
 });
 
 describe("explanations", () => {
@@ -130,6 +137,37 @@ describe("threat 13: limits are errors, never answers", () => {
     expect(policy.evaluate({ path })).toEqual({ kind: "undefined" });
   });
 
+  test.each([
+    ["membership", "every x in input.xs { not x in input.ys }"],
+    ["membership in an object", "every x in input.xs { not x in input.object }"],
+    ["equal arrays", "every x in input.xs { input.ys == input.copy }"],
+    ["unified arrays", "every x in input.xs { input.ys = input.copy }"],
+    ["arrays in a pattern", "every x in input.xs { [input.ys, _] = [input.copy, x] }"],
+    ["ordered arrays", "every x in input.xs { input.ys <= input.copy }"],
+    ["unions", "every x in input.xs { count(ys | {x}) > 0 }"],
+    ["intersections", "every x in input.xs { count(ys & {x}) == 0 }"],
+    ["differences", "every x in input.xs { count(ys - {x}) > 0 }"],
+  ])("the size of what is compared: %s", (_name, body) => {
+    const policy = compile(`allow if { ${body} }\nys contains y if some y in input.ys`);
+    const numbered = (letter: string): string[] => Array.from({ length: 500 }, (_, index) => `${letter}${index}`);
+    const object = Object.fromEntries(numbered("y").map((y) => [y, y]));
+    const input = { xs: numbered("x"), ys: numbered("y"), copy: numbered("y"), object };
+    expect(policy.evaluate({ path, input })).toEqual({ kind: "value", value: true });
+    const limits = { maxSteps: 100_000, maxOutput: 100_000 };
+    expect(() => policy.evaluate({ path, input, limits })).toThrow(RegoLimitError);
+  });
+
+  test("patterns that the host chooses", () => {
+    const policy = compile("allow if { some pattern in input.patterns; regex.match(pattern, `x`) }");
+    const patterns = Array.from({ length: 200 }, (_, index) => `(?i)[\\pL\\pN]${index}`);
+    expect(() => policy.evaluate({ path, input: { patterns }, limits: { maxSteps: 100_000 } })).toThrow(RegoLimitError);
+    // What is malformed costs as much to read.
+    const malformed = patterns.map((pattern) => `${pattern}(`);
+    expect(() => policy.evaluate({ path, input: { patterns: malformed }, limits: { maxSteps: 100_000 } })).toThrow(
+      RegoLimitError,
+    );
+  });
+
   test("call depth", () => {
     const depth = 600;
     const rules = Array.from({ length: depth }, (_, index) => `r${index} := [r${index + 1}]`);
@@ -142,6 +180,30 @@ describe("threat 13: limits are errors, never answers", () => {
     const input = { xs: Array.from({ length: 1000 }, (_, index) => index) };
     expect(() => policy.evaluate({ path, input, limits: { maxSteps: 10 } })).toThrow(RegoLimitError);
     expect(policy.evaluate({ path, input })).toEqual({ kind: "value", value: true });
+  });
+});
+
+describe("threat 14: an index of candidates finds what a comparison with each of them finds, also the second time", () => {
+  const letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+  test.each([
+    ["elements of arrays", letters.map((name) => [name, 1]), "row[0]"],
+    ["elements of nested arrays", letters.map((name) => ({ names: [name] })), "row.names[0]"],
+    ["members of objects", letters.map((name) => ({ name })), "row.name"],
+    ["the elements themselves", letters, "row"],
+  ])("%s", (_name, rows, part) => {
+    const policy = compile(`rows := ${JSON.stringify(rows)}\nallow if { some row in rows; ${part} == input.name }`);
+    for (let run = 0; run < 3; run += 1) {
+      expect(policy.evaluate({ path, input: { name: "c" } })).toEqual({ kind: "value", value: true });
+      expect(policy.evaluate({ path, input: { name: "z" } })).toEqual({ kind: "undefined" });
+    }
+  });
+
+  test("members of sets", () => {
+    const rows = letters.map((name) => `{"${name}"}`).join(", ");
+    const policy = compile(`rows := [${rows}]\nallow if { some row in rows; row["c"] == input.name }`);
+    for (let run = 0; run < 3; run += 1) {
+      expect(policy.evaluate({ path, input: { name: "c" } })).toEqual({ kind: "value", value: true });
+    }
   });
 });
 

@@ -36,6 +36,8 @@ describe("replaceAll", () => {
     expect(regex.replaceAll("ab", "$1x")).toBe("");
     expect(regex.replaceAll("ab", "${1}x$$")).toBe("ax$");
     expect(regex.replaceAll("ab", "$9${nope}$")).toBe("$");
+    // Of several groups of one name the first that took part counts.
+    expect(compileRegex("(?P<n>a)|(?P<n>b)").replaceAll("ab", "<$n>")).toBe("<a><b>");
   });
 
   test("replaces empty matches between code points", () => {

@@ -69,6 +69,12 @@ const dialect: readonly (readonly [string, string, boolean])[] = [
   ["(?i)^i$", "\u0130", false],
   ["(?i)^ß$", "ẞ", true],
   ["(?i)^(σ)$", "ς", true],
+  ["(?i)^\\w$", "ſ", true],
+  ["(?i)^\\W$", "ſ", false],
+  ["(?i)^[\\W]$", "s", false],
+  ["(?i)^[^\\W]$", "ſ", true],
+  ["(?i)^[[:word:]]$", "\u212a", true],
+  ["(?i)^[[:^word:]]$", "s", false],
   ["(?i)a(?-i)b", "AB", false],
   ["(?i:a)b", "AB", false],
   ["^\\pL+$", "aé漢", true],
@@ -77,6 +83,10 @@ const dialect: readonly (readonly [string, string, boolean])[] = [
   ["^\\PL$", "1", true],
   ["^\\Qa.b*\\E$", "a.b*", true],
   ["^\\Qab\\E+$", "abb", true],
+  ["^abc(?i)*$", "ab", true],
+  ["^abc(?i)*$", "", false],
+  ["^ab\\Q\\E?$", "a", true],
+  ["^(?P<n>a)(?P<n>b)$", "ab", true],
   ["\\Aa\\z", "a", true],
   ["^\\x{1F600}\\x41\\012$", "😀A\n", true],
   ["^a{,2}$", "a{,2}", true],
@@ -96,10 +106,15 @@ test.each(dialect)("threat 15: %s on %j: %s", (pattern, subject, matches) => {
 
 test("threat 15: patterns and programs have a bounded size", () => {
   expect(() => compileRegex("a".repeat(65_537))).toThrow("expression too large");
+  expect(() => compileRegex(`(${"a".repeat(60_000)}`)).toThrow(/^error parsing regexp: missing closing \): .{1,300}$/);
   expect(() => compileRegex(`${"(?:".repeat(1001)}a${")".repeat(1001)}`)).toThrow("expression nests too deeply");
   expect(() => compileRegex("(?:[a-z]{500}){2}".repeat(30))).toThrow("expression too large");
   expect(() => compileRegex("()".repeat(1001))).toThrow("expression too large");
   expect(() => compileRegex("(((a)(b)(c)(d)(e)(f)(g)(h)(i)(j)){50}){20}")).toThrow("expression too large");
+  // Reading each class anew would take longer than any test may.
+  expect(() => compileRegex(`(?i)${"\\pL".repeat(21_000)}`)).toThrow("expression too large");
+  expect(() => compileRegex(`(?i)${"[\\pL]".repeat(12_000)}`)).toThrow("expression too large");
+  expect(() => compileRegex(`(?i)${"[\\x{0}-\\x{10ffff}]".repeat(3000)}`)).toThrow("expression too large");
   expect(compileRegex("a{1000}").test("a".repeat(1000))).toBe(true);
   expect(compileRegex("(?:){1000}").test("")).toBe(true);
 });
