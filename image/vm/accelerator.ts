@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { imageFiles, imageFolder } from "../folders.ts";
-import { invocationInTools, pathInTools } from "../tools-tree.ts";
+import { invocationInTools, pathInTools, runInTools } from "../tools-tree.ts";
 
 /** How QEMU runs the guest's instructions: by the processor, or by translating them, which takes an order of magnitude longer. */
 export type Accelerator = "kvm" | "tcg";
@@ -11,7 +11,7 @@ const probeTimeoutMs = 20_000;
 
 /**
  * KVM where a kernel really boots on it, else TCG. That /dev/kvm is there proves nothing: nested KVM may hang or abort. The probe
- * boots the lean image's kernel with nothing to run, which is proven when it finds no root file system.
+ * boots the images' kernel with nothing to run, which is proven when it finds no root file system.
  */
 export async function chooseAccelerator(): Promise<Accelerator> {
   try {
@@ -19,14 +19,34 @@ export async function chooseAccelerator(): Promise<Accelerator> {
   } catch {
     return "tcg";
   }
-  return (await bootsOnKvm()) ? "kvm" : "tcg";
+  const folder = mkdtempSync("/run/podkeep-kvm-");
+  try {
+    return (await bootsOnKvm(bootableKernel(imageFolder, folder))) ? "kvm" : "tcg";
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
-function bootsOnKvm(): Promise<boolean> {
-  const kernel = pathInTools(join(imageFolder, imageFiles.leanKernel));
+/**
+ * The kernel that both images have, as a file that QEMU boots directly.
+ *
+ * @param images folder of the finished images, of which one may be missing
+ * @param folder where the kernel is written when only the disk image is there, which has it inside its UKI
+ * @returns its path
+ */
+export function bootableKernel(images: string, folder: string): string {
+  const kernel = join(images, imageFiles.leanKernel);
+  if (existsSync(kernel)) return kernel;
+  const file = join(folder, "vmlinuz");
+  const paths = [join(images, imageFiles.uki), file].map(pathInTools);
+  runInTools("objcopy", ["-O", "binary", "--only-section=.linux", ...paths]);
+  return file;
+}
+
+function bootsOnKvm(kernel: string): Promise<boolean> {
   const { program, args } = invocationInTools("qemu-system-x86_64", [
     ...["-machine", "q35", "-accel", "kvm", "-m", "256", "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"],
-    ...["-kernel", kernel, "-append", "console=ttyS0 panic=-1"],
+    ...["-kernel", pathInTools(kernel), "-append", "console=ttyS0 panic=-1"],
   ]);
   return new Promise((resolve) => {
     const qemu = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseConfiguration } from "../../guest/compose/configuration.ts";
 import { imageConfiguration } from "../../image/image-configuration.ts";
@@ -41,4 +42,12 @@ test("A12: a hub that fails again and again powers the VM off after the agent ha
 test("threat 134: what has failed to start powers the VM off when it has told why", () => {
   for (const name of ["agent", "provision"] as const)
     expect(readUnit(name).values("FailureAction")).toEqual(["poweroff"]);
+});
+
+test("threat 134: containers that outlive their agent are killed in seconds; agent and hub have the time to end theirs in order", () => {
+  const url = new URL("../../image/tree/usr/lib/systemd/system.conf.d/podkeep.conf", import.meta.url);
+  const [, seconds] = /^DefaultTimeoutStopSec=(\d+)s$/m.exec(readFileSync(url, "utf8")) ?? [];
+  expect(Number(seconds)).toBeLessThanOrEqual(10);
+  for (const name of ["agent", "hub"] as const)
+    expect(Number(readUnit(name).values("TimeoutStopSec")[0])).toBeGreaterThan(60);
 });

@@ -25,12 +25,12 @@ test.skipIf(arch !== "x64")("the pause program ignores SIGCHLD, waits, and ends 
   }
 });
 
-/** The mask of ignored signals, read again until the program has set it or a second has passed. */
+/** The mask of ignored signals, read again until the program has set it or ten seconds have passed. */
 async function signalsIgnoredBy(pid: number): Promise<bigint> {
   for (let attempt = 0; ; attempt++) {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const mask = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-    if (mask !== 0n || attempt === 100) return mask;
+    if (mask !== 0n || attempt === 1000) return mask;
     await setTimeout(10);
   }
 }

@@ -91,6 +91,8 @@ describe.skipIf(!isWanted)("what a container writes, in the lean image in QEMU",
     expect(line).toMatch(
       /^podkeep provision: user data asks for scratch space.*several partitions are named trusted_store/,
     );
+    await machine.ended;
+    expect(machine.console()).toContain("podkeep ended with exit code 1");
   });
 });
 
