@@ -13,6 +13,7 @@ export async function runAsProcess(
   command: Command,
   args: readonly string[] = argv.slice(2),
 ): Promise<never> {
+  for (const stream of [stdout, stderr]) stream.on("error", ignoreMissingReader);
   const io: CommandIo = {
     stdin,
     stdout: (text) => void stdout.write(text),
@@ -28,6 +29,11 @@ export async function runAsProcess(
   }
   await Promise.all([drained(stdout), drained(stderr)]);
   exit(exitCode);
+}
+
+/** Whoever reads may go, such as a pager, or the log service: its restart is not to end a daemon, and with it the pod. */
+function ignoreMissingReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 /** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once. */

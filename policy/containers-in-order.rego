@@ -93,7 +93,10 @@ expected(variable, _) if {
 
 allowed_mount(mount, _) if given_to_all(mount)
 
-allowed_mount(mount, container) if mount.destination in container.copies
+allowed_mount(mount, container) if {
+	mount.destination in container.copies
+	copied(mount.source)
+}
 
 allowed_mount(mount, container) if {
 	mount.destination in container.mounts
@@ -109,10 +112,23 @@ given_to_all(mount) if {
 }
 
 given_to_all(mount) if {
+	mount.destination == "/dev/shm"
+	endswith(mount.source, "/sandbox/shm")
+}
+
+given_to_all(mount) if {
 	mount.destination in {
-		"/dev/shm", "/dev/termination-log", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv",
+		"/dev/termination-log", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv",
 		"/var/run/secrets/kubernetes.io/serviceaccount",
 	}
+	copied(mount.source)
+}
+
+# A file or directory as the host has copied it in. Volumes are deeper or elsewhere: what containers have put there is not the host's to
+# read, as it would be by way of a termination log.
+copied(source) if {
+	regex.match(`/shared/containers/[^/]+$`, source)
+	not contains(source, "/sandbox/")
 }
 
 # An emptyDir in memory, or on disk: the guest makes both.

@@ -19,6 +19,7 @@ ExecProcessRequest if {
 	container := data.pstate[input.container_id]
 	input.process.User == container.User
 	input.process.Cwd == container.Cwd
+	input.process.NoNewPrivileges == container.NoNewPrivileges
 	every variable in input.process.Env {
 		same_variable(variable, container)
 	}
@@ -44,6 +45,7 @@ CreateContainerRequest := {"allowed": true, "ops": [{
 		"User": input.OCI.Process.User,
 		"Cwd": input.OCI.Process.Cwd,
 		"Env": input.OCI.Process.Env,
+		"NoNewPrivileges": input.OCI.Process.NoNewPrivileges,
 	},
 }]}
 

@@ -1,11 +1,15 @@
 import { GuestError } from "../core/errors.ts";
+import { isContainerId } from "../policy/container-id.ts";
 import type { CreateContainerRequest } from "../rpc/messages/agent.ts";
 import type { Spec } from "../rpc/messages/oci.ts";
-import { isContainerId } from "../runtime/container-id.ts";
 import { type GuestPaths, rootfsOf } from "../runtime/guest-paths.ts";
+import { isSandboxContainer } from "../runtime/sandbox-annotation.ts";
 import { imagePullDriverName } from "../runtime/storage/image-pull.ts";
 import { refusal } from "./errors.ts";
 import { maxStorages } from "./limits.ts";
+
+/** What shims name as the image of the sandbox container (spec/agent-rpc.md 9.2). */
+const pauseImage = "pause";
 
 /** Annotations that ask for something that podkeep does not do; without it the container would run and miss it. */
 const unsupportedAnnotations: readonly (readonly [RegExp, string])[] = [
@@ -52,12 +56,18 @@ function refuseUnsupportedAnnotations(spec: Spec): void {
   }
 }
 
-/** A root file system comes from exactly one image, pulled in this request, for this container (threats 28, 37, 38). */
+/**
+ * A root file system comes from exactly one image, pulled in this request, for this container (threats 28, 37, 38). The image says
+ * `pause` where the pause bundle takes its place: a policy that has judged another image must get that one (threats 29, 39).
+ */
 function requireOwnRootfs(request: CreateContainerRequest, spec: Spec, paths: GuestPaths): void {
   if (request.storages.length > maxStorages) throw new GuestError("internal", `more than ${maxStorages} storages`);
   const images = request.storages.filter((storage) => storage.driver === imagePullDriverName);
   const [image] = images;
   if (image === undefined || images.length > 1) throw refusal("a container needs exactly one image");
+  if (isSandboxContainer(spec.Annotations) && image.source !== pauseImage) {
+    throw refusal(`the sandbox container has no image but \`${pauseImage}\``);
+  }
   const rootfs = rootfsOf(paths, request.container_id);
   if (spec.Root?.Path !== rootfs || image.mount_point !== rootfs)
     throw refusal("the root file system is not the one of the container's image");

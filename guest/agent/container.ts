@@ -10,15 +10,15 @@ import type { Cgroup } from "../sys/cgroup.ts";
 import { type OomWatch, watchOom } from "../sys/oom-watch.ts";
 import { ProcessTable } from "./process-table.ts";
 
-/** What a container is doing. */
+/** What a container is doing, in the reference's words. */
 export type ContainerState =
   /** Set up; its program waits for StartContainer. */
-  | { readonly kind: "Created" }
-  | { readonly kind: "Running" }
+  | "Created"
+  | "Running"
   /** All its processes stand still. */
-  | { readonly kind: "Paused" }
+  | "Paused"
   /** Its first process has ended; it keeps its id until it is removed. */
-  | { readonly kind: "Stopped" };
+  | "Stopped";
 
 /** What a container is made of once the OCI runtime has created it. */
 export interface ContainerParts {
@@ -44,17 +44,15 @@ export class Container {
   readonly parts: ContainerParts;
   readonly processes: ProcessTable;
   readonly #changes = new Mutex();
-  #state: ContainerState = { kind: "Created" };
+  #started = false;
+  #paused = false;
   #oomWatch: OomWatch | undefined;
 
   constructor(parts: ContainerParts) {
     this.parts = parts;
     this.processes = new ProcessTable(parts.id, parts.init);
-    void parts.init.exited.then(() => {
-      this.#state = { kind: "Stopped" };
-      // The kernel's notice may come later than the exit that it explains.
-      this.#oomWatch?.look();
-    });
+    // The kernel's notice may come later than the exit that it explains.
+    void parts.init.exited.then(() => this.#oomWatch?.look());
   }
 
   get id(): string {
@@ -62,7 +60,9 @@ export class Container {
   }
 
   get state(): ContainerState {
-    return this.#state;
+    if (this.parts.init.exitCode !== undefined) return "Stopped";
+    if (this.#paused) return "Paused";
+    return this.#started ? "Running" : "Created";
   }
 
   /** True once its resources have been taken away, completely or not. */
@@ -78,20 +78,16 @@ export class Container {
    */
   start(onOom: (() => void) | undefined): Promise<void> {
     return this.#changes.run(async () => {
-      if (this.#state.kind !== "Created") {
-        throw new GuestError(
-          "failed-precondition",
-          `failed to start container: current status is: ${this.#state.kind}`,
-        );
+      if (this.state !== "Created") {
+        throw new GuestError("failed-precondition", `failed to start container: current status is: ${this.state}`);
       }
       const { init, runtime, bundle } = this.parts;
       const waiting = init.program;
       await runtime.start(this.id, bundle);
+      this.#started = true;
       await init.programReplaced(waiting);
       // The watch begins with a look at what has happened already.
       if (onOom !== undefined) this.#oomWatch = watchOom(this.parts.cgroup, onOom);
-      // It may have ended meanwhile.
-      if (init.exitCode === undefined) this.#state = { kind: "Running" };
     });
   }
 
@@ -108,22 +104,22 @@ export class Container {
   /** Stops all processes where they are. @throws GuestError `internal` unless it is Created or Running */
   pause(): Promise<void> {
     return this.#changes.run(async () => {
-      if (this.#state.kind !== "Created" && this.#state.kind !== "Running") {
-        throw new GuestError("internal", `failed to pause container: current status is: ${this.#state.kind}`);
+      if (this.state !== "Created" && this.state !== "Running") {
+        throw new GuestError("internal", `failed to pause container: current status is: ${this.state}`);
       }
       await this.parts.runtime.pause(this.id, this.parts.bundle);
-      this.#state = { kind: "Paused" };
+      this.#paused = true;
     });
   }
 
   /** Lets them go on. @throws GuestError `internal` unless it is Paused */
   resume(): Promise<void> {
     return this.#changes.run(async () => {
-      if (this.#state.kind !== "Paused") {
-        throw new GuestError("internal", `container status is: ${this.#state.kind}, not paused`);
+      if (this.state !== "Paused") {
+        throw new GuestError("internal", `container status is: ${this.state}, not paused`);
       }
       await this.parts.runtime.resume(this.id, this.parts.bundle);
-      this.#state = { kind: "Running" };
+      this.#paused = false;
     });
   }
 

@@ -1,17 +1,12 @@
 import { type ErrorCode, GuestError } from "../core/errors.ts";
+import { quoteForPeer } from "../policy/peer-text.ts";
 
 /**
  * A failure whose text the reference sends in quotes: an explicit code with a string (spec/agent-rpc.md 3). Shims match on
  * words inside.
  */
 export function quotedError(code: ErrorCode, message: string, cause?: unknown): GuestError {
-  return new GuestError(code, message, { peerMessage: quoted(message), cause });
-}
-
-/** The reference's debug rendering of a string. */
-function quoted(text: string): string {
-  const escaped = text.replace(/["\\]/gu, "\\$&").replace(/\n/gu, "\\n").replace(/\r/gu, "\\r").replace(/\t/gu, "\\t");
-  return `"${escaped}"`;
+  return new GuestError(code, message, { peerMessage: quoteForPeer(message), cause });
 }
 
 /** Container lookup by lifecycle methods. */

@@ -5,20 +5,18 @@ import { copiedFileType } from "../policy/copy-file-input.ts";
 import type { CopyFileRequest } from "../rpc/messages/agent.ts";
 import type { GuestPaths } from "../runtime/guest-paths.ts";
 import { maxPathBytes } from "../runtime/limits.ts";
-import { changeDescriptorMode, changeDescriptorOwner, closeDescriptor, writeDescriptor } from "../sys/descriptor.ts";
+import { closeDescriptor, writeDescriptor } from "../sys/descriptor.ts";
 import { Directory } from "../sys/directory.ts";
 import { isErrno } from "../sys/system-error.ts";
+import { CopyQuota, entryOverheadBytes, tooMuch } from "./copy-quota.ts";
 import { refusal } from "./errors.ts";
 import { maxCopyDepth, maxOpenUploads, uploadIdleMs } from "./limits.ts";
-
-/** What an entry costs of the quota besides its bytes: inodes and names are memory, too. */
-const entryOverheadBytes = 4096;
 
 /** A regular file of which not all pieces have come. */
 interface Upload {
   readonly temporaryName: string;
   readonly sizeBytes: bigint;
-  receivedBytes: bigint;
+  receivedBytes: number;
   lastPieceAt: number;
 }
 
@@ -29,15 +27,14 @@ interface Upload {
  */
 export class FileReceiver {
   readonly #paths: GuestPaths;
-  readonly #quotaBytes: number;
+  readonly #quota: CopyQuota;
   readonly #now: () => number;
   /** By path below the shared directory, the longest untouched first. */
   readonly #uploads = new Map<string, Upload>();
-  #usedBytes = 0;
 
   constructor(paths: GuestPaths, quotaBytes: number, now: () => number) {
     this.#paths = paths;
-    this.#quotaBytes = quotaBytes;
+    this.#quota = new CopyQuota(quotaBytes);
     this.#now = now;
   }
 
@@ -68,14 +65,10 @@ export class FileReceiver {
     const type = copiedFileType(request.file_mode);
     switch (type) {
       case "Directory":
-        this.#charge(entryOverheadBytes);
-        this.#makeParents(request, path, root);
-        placeDirectory(request, path, root);
+        this.#placeDirectory(request, path, root);
         break;
       case "Symlink":
-        this.#charge(entryOverheadBytes + request.data.byteLength);
-        this.#makeParents(request, path, root);
-        placeLink(request, path, root, uploads);
+        this.#placeLink(request, path, root, uploads);
         break;
       case "Regular":
         this.#takePiece(request, path, root, uploads);
@@ -85,43 +78,69 @@ export class FileReceiver {
     }
   }
 
-  /** Takes the next piece of a file, and puts the file in its place when it was the last. */
-  #takePiece(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): void {
-    const upload = this.#uploadFor(request, path, root, uploads);
-    this.#charge(request.data.byteLength);
-    const fd = uploads.openFileForWriting(upload.temporaryName);
-    try {
-      this.#writePiece(fd, request, path, uploads);
-      upload.receivedBytes += BigInt(request.data.byteLength);
-      upload.lastPieceAt = this.#now();
-      if (upload.receivedBytes < upload.sizeBytes) return;
-      changeDescriptorOwner(fd, request.uid, request.gid);
-      changeDescriptorMode(fd, request.file_mode & 0o777);
-    } finally {
-      closeDescriptor(fd);
+  #placeDirectory(request: CopyFileRequest, path: string, root: Directory): void {
+    this.#makeParents(request, path, root);
+    const existing = root.statusIfPresent(path);
+    if (existing?.kind !== "directory") {
+      this.#quota.chargeFor(entryOverheadBytes, () => {
+        if (existing !== undefined) root.unlink(path);
+        root.makeDirectory(path, 0o700);
+      });
+      this.#quota.replace(existing?.inode, root.status(path).inode, entryOverheadBytes);
     }
-    this.#refund(replace(uploads, upload.temporaryName, root, path));
-    this.#uploads.delete(path);
+    using directory = root.openDirectory(path);
+    directory.changeOwnerAndMode(request.uid, request.gid, request.file_mode & 0o777);
   }
 
-  /** What is there of a file that the disk is too small for is removed at once: it would keep the room from others. */
-  #writePiece(fd: number, { data, offset }: CopyFileRequest, path: string, uploads: Directory): void {
+  /** Replacing a link by rename is what makes a volume's update appear at once (scenario V1). */
+  #placeLink(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): void {
+    const target = request.data;
+    if (target.byteLength === 0 || target.byteLength > maxPathBytes || target.includes(0)) {
+      throw new GuestError("invalid-argument", "link target is malformed");
+    }
+    const temporaryName = randomUUID();
+    const cost = entryOverheadBytes + target.byteLength;
+    this.#makeParents(request, path, root);
+    this.#quota.chargeFor(cost, () => uploads.symlink(target, temporaryName));
     try {
-      writeDescriptor(fd, data, Number(offset));
+      this.#moveIntoPlace(request, temporaryName, cost, path, root, uploads);
     } catch (error) {
-      this.#refund(data.byteLength);
-      this.#dropUpload(path, uploads);
+      uploads.removeTree(temporaryName);
+      this.#quota.refund(cost);
       throw error;
     }
   }
 
+  /**
+   * Takes the next piece of a file, and puts the file in its place when it was the last. What is there of a file that can't be
+   * completed is removed at once: it would keep the room from others.
+   */
+  #takePiece(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): void {
+    const upload = this.#uploadFor(request, path, root, uploads);
+    try {
+      this.#quota.chargeFor(request.data.byteLength, () => writePiece(request, upload.temporaryName, uploads));
+      upload.receivedBytes += request.data.byteLength;
+      if (BigInt(upload.receivedBytes) < upload.sizeBytes) {
+        this.#rest(path, upload);
+        return;
+      }
+      uploads.changeMode(upload.temporaryName, request.file_mode & 0o777);
+      this.#moveIntoPlace(request, upload.temporaryName, costOf(upload), path, root, uploads);
+    } catch (error) {
+      this.#dropUpload(path, uploads);
+      throw error;
+    }
+    this.#uploads.delete(path);
+  }
+
   #uploadFor(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): Upload {
     const { offset, file_size: sizeBytes, data } = request;
-    if (sizeBytes < 0n || sizeBytes > BigInt(this.#quotaBytes)) throw tooMuch();
+    if (sizeBytes < 0n || sizeBytes > BigInt(this.#quota.limitBytes)) throw tooMuch();
     if (offset < 0n || offset + BigInt(data.byteLength) > sizeBytes) throw misfit();
     if (offset === 0n) return this.#startUpload(request, path, root, uploads);
     const upload = this.#uploads.get(path);
-    if (upload === undefined || upload.receivedBytes !== offset || upload.sizeBytes !== sizeBytes) throw misfit();
+    if (upload === undefined || BigInt(upload.receivedBytes) !== offset || upload.sizeBytes !== sizeBytes)
+      throw misfit();
     return upload;
   }
 
@@ -129,26 +148,49 @@ export class FileReceiver {
     this.#dropUpload(path, uploads);
     const [oldest] = this.#uploads.keys();
     if (this.#uploads.size >= maxOpenUploads && oldest !== undefined) this.#dropUpload(oldest, uploads);
-    this.#charge(entryOverheadBytes);
     this.#makeParents(request, path, root);
     const upload = {
       temporaryName: randomUUID(),
       sizeBytes: request.file_size,
-      receivedBytes: 0n,
+      receivedBytes: 0,
       lastPieceAt: this.#now(),
     };
-    closeDescriptor(uploads.createFile(upload.temporaryName));
+    this.#quota.chargeFor(entryOverheadBytes, () => closeDescriptor(uploads.createFile(upload.temporaryName)));
     this.#uploads.set(path, upload);
     return upload;
+  }
+
+  /** Waits for the next piece of a file, behind those that wait already. */
+  #rest(path: string, upload: Upload): void {
+    upload.lastPieceAt = this.#now();
+    this.#uploads.delete(path);
+    this.#uploads.set(path, upload);
   }
 
   /** Missing directories above get the request's mode; the one right above gets its owner, too, even if it was there. */
   #makeParents(request: CopyFileRequest, path: string, root: Directory): void {
     const parent = posix.dirname(path);
     if (parent === ".") return;
-    if (root.statusIfPresent(parent) === undefined) this.#charge(entryOverheadBytes * parent.split("/").length);
+    if (root.statusIfPresent(parent) === undefined) this.#quota.charge(entryOverheadBytes * parent.split("/").length);
     root.makeDirectories(parent, request.dir_mode & 0o777);
     root.changeOwner(parent, request.uid, request.gid);
+  }
+
+  /** Gives a finished file or link its owner and renames it over whatever is there; a directory is removed first. */
+  #moveIntoPlace(
+    { uid, gid }: CopyFileRequest,
+    temporaryName: string,
+    cost: number,
+    path: string,
+    root: Directory,
+    uploads: Directory,
+  ): void {
+    uploads.changeOwner(temporaryName, uid, gid);
+    const { inode } = uploads.status(temporaryName);
+    const existing = root.statusIfPresent(path);
+    if (existing?.kind === "directory") root.removeTree(path);
+    uploads.rename(temporaryName, path, { into: root });
+    this.#quota.replace(existing?.inode, inode, cost);
   }
 
   #dropUpload(path: string, uploads: Directory): void {
@@ -156,21 +198,12 @@ export class FileReceiver {
     if (upload === undefined) return;
     this.#uploads.delete(path);
     uploads.removeTree(upload.temporaryName);
-    this.#refund(Number(upload.receivedBytes) + entryOverheadBytes);
+    this.#quota.refund(costOf(upload));
   }
 
   #dropIdleUploads(uploads: Directory): void {
     const oldest = this.#now() - uploadIdleMs;
     for (const [path, { lastPieceAt }] of this.#uploads) if (lastPieceAt < oldest) this.#dropUpload(path, uploads);
-  }
-
-  #charge(bytes: number): void {
-    if (this.#usedBytes + bytes > this.#quotaBytes) throw tooMuch();
-    this.#usedBytes += bytes;
-  }
-
-  #refund(bytes: number): void {
-    this.#usedBytes = Math.max(0, this.#usedBytes - bytes);
   }
 }
 
@@ -191,47 +224,19 @@ function requireOwner({ uid, gid }: CopyFileRequest): void {
   if (uid < 0 || gid < 0) throw new GuestError("invalid-argument", "owner is out of range");
 }
 
-function placeDirectory(request: CopyFileRequest, path: string, root: Directory): void {
-  const kind = root.statusIfPresent(path)?.kind;
-  if (kind !== undefined && kind !== "directory") root.unlink(path);
-  if (kind !== "directory") root.makeDirectory(path, 0o700);
-  using directory = root.openDirectory(path);
-  directory.changeOwnerAndMode(request.uid, request.gid, request.file_mode & 0o777);
-}
-
-/** Replacing a link by rename is what makes a volume's update appear at once (scenario V1). */
-function placeLink(request: CopyFileRequest, path: string, root: Directory, uploads: Directory): void {
-  const target = request.data;
-  if (target.byteLength === 0 || target.byteLength > maxPathBytes || target.includes(0)) {
-    throw new GuestError("invalid-argument", "link target is malformed");
-  }
-  const temporaryName = randomUUID();
-  uploads.symlink(target, temporaryName);
+function writePiece({ data, offset }: CopyFileRequest, temporaryName: string, uploads: Directory): void {
+  const fd = uploads.openFileForWriting(temporaryName);
   try {
-    uploads.changeOwner(temporaryName, request.uid, request.gid);
-    replace(uploads, temporaryName, root, path);
-  } catch (error) {
-    uploads.removeTree(temporaryName);
-    throw error;
+    writeDescriptor(fd, data, Number(offset));
+  } finally {
+    closeDescriptor(fd);
   }
 }
 
-/**
- * Renames over whatever is there; a directory is removed first.
- *
- * @returns bytes of the regular file that was replaced, with its overhead; 0 for none
- */
-function replace(from: Directory, name: string, root: Directory, path: string): number {
-  const existing = root.statusIfPresent(path);
-  if (existing?.kind === "directory") root.removeTree(path);
-  from.rename(name, path, { into: root });
-  return existing?.kind === "file" ? existing.sizeBytes + entryOverheadBytes : 0;
+function costOf({ receivedBytes }: Upload): number {
+  return entryOverheadBytes + receivedBytes;
 }
 
 function misfit(): GuestError {
   return new GuestError("invalid-argument", "piece does not follow the one before");
-}
-
-function tooMuch(): GuestError {
-  return new GuestError("resource-exhausted", "copied files take too much room");
 }

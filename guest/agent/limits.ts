@@ -7,6 +7,9 @@ export const maxProcesses = 512;
 /** How long output of a process stays readable once its exit has been collected (spec/agent-rpc.md 7.3), in milliseconds. */
 export const outputAfterCollectMs = 10_000;
 
+/** Longest time that the processes of a container may be given to end when it is removed, in milliseconds. */
+export const maxRemovalMs = 10 * 60 * 1000;
+
 /** Most OOM events that wait for a reader (spec/agent-rpc.md 7.5). */
 export const maxOomEvents = 100;
 

@@ -1,4 +1,5 @@
-import { quotedError } from "./errors.ts";
+import { GuestError } from "../core/errors.ts";
+import { quoteForPeer } from "../policy/peer-text.ts";
 import { maxOomEvents } from "./limits.ts";
 
 interface Waiter {
@@ -52,6 +53,7 @@ export class OomEvents {
   }
 }
 
+/** The reference's empty words for the shim, ours for the log. */
 function sandboxEnded(): Error {
-  return quotedError("internal", "");
+  return new GuestError("internal", "the sandbox has ended", { peerMessage: quoteForPeer("") });
 }

@@ -1,10 +1,11 @@
 import { GuestError } from "../core/errors.ts";
+import { isContainerId } from "../policy/container-id.ts";
 import type { CreateSandboxRequest } from "../rpc/messages/agent.ts";
-import { isContainerId } from "../runtime/container-id.ts";
 import { refusal } from "./errors.ts";
 import { maxDnsLineLength, maxDnsLines, maxHostnameLength, maxStorages } from "./limits.ts";
 
-const hostnamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/u;
+/** Any character of a name may come last: shims cut names that are too long for Linux. */
+const hostnamePattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]*$/u;
 
 /**
  * Checks a CreateSandbox request. Pure. Hooks and kernel modules are refused whatever the policy says (threats 33, 34), names and

@@ -14,6 +14,7 @@ import { quotedError, unknownContainer } from "./errors.ts";
 import { applyGuestDns } from "./guest-dns.ts";
 import { maxContainers } from "./limits.ts";
 import { OomEvents } from "./oom-events.ts";
+import { bindPidNamespace } from "./pid-namespace.ts";
 import { checkSandboxRequest } from "./sandbox-request.ts";
 import { CloudVolumes } from "./volumes/cloud-volumes.ts";
 
@@ -84,7 +85,7 @@ export class Sandbox {
 
   async #setUp(request: CreateSandboxRequest, context: CallContext): Promise<AsyncDisposableStack> {
     const { paths, settings } = this.#dependencies;
-    const { ipc, uts } = this.#namespacePaths();
+    const { ipc, uts, pid } = this.#namespaceFiles();
     await using resources = new AsyncDisposableStack();
     resources.defer(() => Cgroup.at(paths.cgroupParent).remove());
     resources.defer(() => this.#cloudVolumes.close());
@@ -95,6 +96,7 @@ export class Sandbox {
       if (request.hostname !== "") setHostname(request.hostname);
     });
     resources.defer(() => removePersistentNamespace(uts));
+    resources.defer(() => removePersistentNamespace(pid));
     const attach = { containerId: undefined, isSandboxContainer: false, signal: context.signal, log: context.log };
     await this.storages.attach(request.storages, attach);
     if (settings.guestDns === "apply") resources.defer(applyGuestDns(request.dns, settings.resolverFile, paths));
@@ -162,12 +164,12 @@ export class Sandbox {
   }
 
   /**
-   * Ends the sandbox with all that it has.
+   * Ends the sandbox with all that it has, for good.
    *
-   * @throws GuestError `internal` when there is none or it has ended already, with the reference's words; when something could not be
-   *   taken away
+   * @returns why something could not be taken away, if that was so
+   * @throws GuestError `internal` when there is none or it has ended already, with the reference's words
    */
-  async destroy(): Promise<void> {
+  async destroy(): Promise<unknown> {
     if (this.#state.kind !== "running") throw quotedError("internal", "failed to get sandbox sender channel");
     const { resources } = this.#state;
     this.#state = { kind: "destroying" };
@@ -176,29 +178,35 @@ export class Sandbox {
     const ids = [...this.#containers.keys()];
     const removals = await Promise.allSettled(ids.map((id) => this.removeContainer(id, undefined)));
     this.oomEvents.close();
-    await resources.disposeAsync().finally(() => {
-      this.#state = { kind: "destroyed" };
-    });
-    const failed = removals.find((removal) => removal.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    const disposal = await Promise.allSettled([resources.disposeAsync()]);
+    this.#state = { kind: "destroyed" };
+    return [...removals, ...disposal].find((outcome) => outcome.status === "rejected")?.reason;
   }
 
-  /** Ends the sandbox if one runs, for when the agent itself ends. @throws as {@link destroy} */
+  /** Ends the sandbox if one runs, for when the agent itself ends. @throws why something could not be taken away */
   async close(): Promise<void> {
-    if (this.#state.kind === "running") await this.destroy();
+    if (this.#state.kind !== "running") return;
+    const failure = await this.destroy();
+    if (failure !== undefined) throw failure;
   }
 
-  #namespacePaths(): { readonly ipc: string; readonly uts: string } {
+  #namespaceFiles(): { readonly ipc: string; readonly uts: string; readonly pid: string } {
     const { namespaces } = this.#dependencies.paths;
-    return { ipc: posix.join(namespaces, "ipc"), uts: posix.join(namespaces, "uts") };
+    return {
+      ipc: posix.join(namespaces, "ipc"),
+      uts: posix.join(namespaces, "uts"),
+      pid: posix.join(namespaces, "pid"),
+    };
   }
 
   #knownNamespaces(sharesProcesses: boolean): KnownNamespaces {
     const { networkNamespace } = this.#dependencies.paths;
+    const { ipc, uts } = this.#namespaceFiles();
     const pid = sharesProcesses ? this.#sharedPidNamespace() : undefined;
     return {
       paths: {
-        ...this.#namespacePaths(),
+        ipc,
+        uts,
         ...(networkNamespace === undefined ? {} : { network: networkNamespace }),
         ...(pid === undefined ? {} : { pid }),
       },
@@ -210,10 +218,11 @@ export class Sandbox {
   #sharedPidNamespace(): string | undefined {
     if (this.#first === undefined && this.#creating.size === 0) return undefined;
     const init = this.#first?.parts.init;
-    // A process id whose end has been taken may be another's by now.
     if (init === undefined || init.exitCode !== undefined) {
       throw new GuestError("internal", "Sandbox does not have sandbox_pidns");
     }
-    return `/proc/${init.pid}/ns/pid`;
+    const { pid: file } = this.#namespaceFiles();
+    bindPidNamespace(init.pid, file);
+    return file;
   }
 }

@@ -7,7 +7,7 @@ export interface DerValue {
 }
 
 /** Tags that certificates of TEEs need. */
-export const derTags = {
+const derTags = {
   integer: 0x02,
   octetString: 0x04,
   objectIdentifier: 0x06,
@@ -15,14 +15,12 @@ export const derTags = {
   extensions: 0xa3,
 } as const;
 
-const maxDepth = 16;
-
 /**
  * Reads the values that stand one after another.
  *
  * @throws GuestError `invalid-argument` for anything that isn't DER: indefinite or overlong lengths, tags of several bytes, rest
  */
-export function parseDerValues(bytes: Uint8Array): readonly DerValue[] {
+function parseDerValues(bytes: Uint8Array): readonly DerValue[] {
   const values: DerValue[] = [];
   for (let at = 0; at < bytes.length; ) {
     const { value, end } = parseDerAt(bytes, at);
@@ -47,7 +45,7 @@ export function parseSmallInteger({ tag, content }: DerValue): number {
 }
 
 /** An OBJECT IDENTIFIER in dotted form. @throws GuestError `invalid-argument` */
-export function parseObjectIdentifier({ tag, content }: DerValue): string {
+function parseObjectIdentifier({ tag, content }: DerValue): string {
   if (tag !== derTags.objectIdentifier || content.length === 0 || (content.at(-1) ?? 0) >= 0x80) throw malformed();
   const arcs: number[] = [];
   let arc = 0;
@@ -84,20 +82,6 @@ export function parseCertificateExtensions(certificate: Uint8Array): ReadonlyMap
     extensions.set(name, value.content);
   }
   return extensions;
-}
-
-/** Finds a value by the OID that stands before it in a sequence, however deep. */
-export function findByObjectIdentifier(bytes: Uint8Array, oid: string, depth = 0): DerValue | undefined {
-  if (depth > maxDepth) throw malformed();
-  const values = parseDerValues(bytes);
-  const [first, second] = values;
-  if (first?.tag === derTags.objectIdentifier && second !== undefined && parseObjectIdentifier(first) === oid)
-    return second;
-  for (const value of values) {
-    const found = value.tag === derTags.sequence ? findByObjectIdentifier(value.content, oid, depth + 1) : undefined;
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 function childrenOf({ tag, content }: DerValue): readonly DerValue[] {

@@ -25,7 +25,7 @@ export async function askAttestationAgent(
   try {
     client = await connectTtrpc({ path: socket });
   } catch (error) {
-    io.stderr(`podkeep ${name}: no attestation agent at ${socket}: ${describeFailure(error)}\n`);
+    io.stderr(`podkeep ${name}: no attestation agent: ${describeFailure(error)}\n`);
     return exitCodes.unreachable;
   }
   try {

@@ -9,6 +9,7 @@ import { fromJsonValue, toJsonValue } from "../rpc/protobuf/json.ts";
 import type { ClientTls } from "../rpc/tls.ts";
 import { type CallableMethod, callableMethods, findMethod, fullNameOf } from "./ctl-methods.ts";
 import { readInputFile } from "./input-file.ts";
+import { isUsageError, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep ctl [OPTION…] METHOD [REQUEST]
        podkeep ctl --list
@@ -33,6 +34,9 @@ Exit code 0: answered; 1: refused or failed, with code and message on standard e
 const maxRequestBytes = 32 * 1024 * 1024;
 const maxPemBytes = 1024 * 1024;
 
+/** 24 days: what a timer can hold. */
+const maxTimeoutSeconds = 2_147_483;
+
 const options = {
   address: { type: "string" },
   protocol: { type: "string", default: "ttrpc" },
@@ -47,9 +51,6 @@ const options = {
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>["values"];
-
-/** The command line is wrong. */
-class UsageError extends Error {}
 
 /** A call as the command line describes it. */
 interface PlannedCall {
@@ -67,8 +68,7 @@ export const run: Command = async (args, io) => {
   try {
     call = await planCall(args, io);
   } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-    io.stderr(`podkeep ctl: ${messageOf(error)}\n${isUsage ? `\n${usage}` : ""}`);
+    io.stderr(`podkeep ctl: ${messageOf(error)}\n${isUsageError(error) ? `\n${usage}` : ""}`);
     return exitCodes.usage;
   }
   if (call === undefined) return exitCodes.success;
@@ -129,6 +129,8 @@ async function readRequest(source: string, io: CommandIo): Promise<string> {
 
 async function readTls(values: Values, io: CommandIo): Promise<ClientTls | undefined> {
   const { "tls-ca": ca, "tls-cert": cert, "tls-key": key, "server-name": serverName, plain } = values;
+  if (plain && [ca, cert, key, serverName].some((value) => value !== undefined))
+    throw new UsageError("--plain is without TLS: --tls-… and --server-name mean nothing beside it");
   if (plain) return undefined;
   if (ca === undefined) throw new UsageError("TCP needs --tls-ca, or --plain");
   if ((cert === undefined) !== (key === undefined)) throw new UsageError("--tls-cert and --tls-key belong together");
@@ -140,7 +142,7 @@ async function readTls(values: Values, io: CommandIo): Promise<ClientTls | undef
 }
 
 function parseAddress(text: string): ServerAddress {
-  if (text.startsWith("unix://")) return { path: text.slice("unix://".length) };
+  if (/^unix:\/\/./.test(text)) return { path: text.slice("unix://".length) };
   const match = /^(?:tcp:\/\/)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]+)):([0-9]{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -156,6 +158,7 @@ function parseProtocol(name: string): typeof connectTtrpc {
 
 function parseTimeout(text: string): number {
   const seconds = Number(text);
-  if (text === "" || !Number.isFinite(seconds) || seconds < 0) throw new UsageError(`${text} is no number of seconds`);
+  if (text === "" || !(seconds >= 0 && seconds <= maxTimeoutSeconds))
+    throw new UsageError(`--timeout is no number of seconds up to ${maxTimeoutSeconds}: ${text}`);
   return seconds * 1000;
 }

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import { type Command, type CommandIo, exitCodes } from "../core/command.ts";
-import { messageOf } from "../core/errors.ts";
+import { encodeBase64 } from "../core/base64.ts";
+import { type CommandIo, exitCodes } from "../core/command.ts";
+import { GuestError, messageOf } from "../core/errors.ts";
 import { formatJson } from "../core/json.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
-import { encodeBase64 } from "../initdata/base64.ts";
 import { encodeCarrier } from "../initdata/carrier.ts";
 import { composeInitdata } from "../initdata/compose-document.ts";
 import {
@@ -19,11 +19,10 @@ import {
 import { encodeAnnotation, unwrapInitdata } from "../initdata/encodings.ts";
 import { parseInitdata } from "../initdata/initdata.ts";
 import { maxEntryBytes } from "../initdata/limits.ts";
-import { summarizeInitdata } from "../initdata/summary.ts";
-import { compilerFor } from "../policy/compile-source.ts";
-import { missingRules } from "../policy/missing-rules.ts";
 import { writeFileAtomically } from "../sys/file.ts";
+import { checkInitdata } from "./initdata-check.ts";
 import { readInputFile } from "./input-file.ts";
+import { createCommand, parseOption, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep initdata encode [--block-device IMAGE] FILE
        podkeep initdata encode [--block-device IMAGE] [--algorithm NAME] [--aa FILE] [--cdh FILE] [--podkeep FILE] [--policy FILE]
@@ -35,7 +34,7 @@ const usage = `usage: podkeep initdata encode [--block-device IMAGE] FILE
            document or of a new one made of the files given; with --block-device write the image of Kata's block device
   decode   print the TOML document
   digest   print the digest and what each platform reports for it
-  check    read it as the guest does, podkeep.toml and the policy included; print what is in it
+  check    read it as the guest does, the files in it included; print what is in it
 
 FILE is the TOML document or any encoded form of it; - is standard input.
 
@@ -59,15 +58,11 @@ const options = {
   json: { type: "boolean" },
   expect: { type: "string" },
   platform: { type: "string" },
-  help: { type: "boolean", short: "h" },
 } as const;
 
 type Arguments = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
 type Values = Arguments["values"];
 type Action = (values: Values, files: readonly string[], io: CommandIo) => Promise<void>;
-
-/** The command line is wrong. */
-class UsageError extends Error {}
 
 const actions: ReadonlyMap<string, { readonly run: Action; readonly accepts: readonly (keyof Values)[] }> = new Map([
   ["encode", { run: encode, accepts: ["block-device", "algorithm", "aa", "cdh", "podkeep", "policy"] }],
@@ -77,35 +72,23 @@ const actions: ReadonlyMap<string, { readonly run: Action; readonly accepts: rea
 ]);
 
 /** `podkeep initdata encode|decode|digest|check`. */
-export const run: Command = async (args, io) => {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    if (values.help === true) {
-      io.stdout(usage);
-      return exitCodes.success;
-    }
-    const [name = "", ...files] = positionals;
-    const action = actions.get(name);
-    if (action === undefined) throw new UsageError(name === "" ? "no action" : `unknown action ${name}`);
-    const stray = (Object.keys(values) as (keyof Values)[]).find((option) => !action.accepts.includes(option));
-    if (stray !== undefined) throw new UsageError(`${name} takes no --${stray}`);
-    await action.run(values, files, io);
-    return exitCodes.success;
-  } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-    io.stderr(
-      isUsage ? `podkeep initdata: ${messageOf(error)}\n\n${usage}` : `podkeep initdata: ${messageOf(error)}\n`,
-    );
-    return isUsage ? exitCodes.usage : exitCodes.failure;
-  }
-};
+export const run = createCommand("initdata", usage, async (args, io) => {
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const [name = "", ...files] = positionals;
+  const action = actions.get(name);
+  if (action === undefined) throw new UsageError(name === "" ? "no action" : `unknown action ${name}`);
+  const stray = (Object.keys(values) as (keyof Values)[]).find((option) => !action.accepts.includes(option));
+  if (stray !== undefined) throw new UsageError(`${name} takes no --${stray}`);
+  await action.run(values, files, io);
+  return exitCodes.success;
+});
 
 async function encode(values: Values, files: readonly string[], io: CommandIo): Promise<void> {
-  const document = files.length > 0 ? await readDocument(files, io) : await composeDocument(values, io);
+  const document = files.length > 0 ? await readWholeDocument(values, files, io) : await composeDocument(values, io);
   parseInitdata(document);
   const image = values["block-device"];
   if (image === undefined) io.stdout(`${encodeAnnotation(document)}\n`);
-  else writeFileAtomically(image, encodeCarrier(document), 0o644);
+  else writeOutputFile(image, encodeCarrier(document));
 }
 
 async function decode(_values: Values, files: readonly string[], io: CommandIo): Promise<void> {
@@ -133,22 +116,21 @@ async function digest({ json }: Values, files: readonly string[], io: CommandIo)
 async function check({ expect, platform }: Values, files: readonly string[], io: CommandIo): Promise<void> {
   const initdata = parseInitdata(await readDocument(files, io));
   if (platform !== undefined && expect === undefined) throw new UsageError("--platform needs --expect");
-  if (expect !== undefined) requireDigest(initdata.digest, parseDigest(expect), platformOf(platform));
-  io.stdout(`${summarizeInitdata(initdata)}\n`);
-  for (const warning of initdata.warnings) io.stderr(`warning: ${warning}\n`);
-  const { policy } = initdata;
-  if (policy === undefined) {
-    io.stderr("warning: no policy; the policy of the image rules, which refuses everything in production\n");
-    return;
-  }
-  const compile = await compilerFor(policy);
-  const missing = missingRules(compile(policy, "policy.rego"));
-  if (missing.length > 0) io.stderr(`warning: the policy has no rule for ${missing.join(", ")}; such requests fail\n`);
+  if (expect !== undefined)
+    requireDigest(initdata.digest, parseOption(expect, "--expect", parseDigest), platformOf(platform));
+  await checkInitdata(initdata, io);
 }
 
 async function readDocument([file, ...more]: readonly string[], io: CommandIo): Promise<Uint8Array> {
   if (file === undefined || more.length > 0) throw new UsageError("one file is needed");
   return unwrapInitdata(await readInputFile(file, maxFileBytes, io));
+}
+
+/** A document that is complete: its parts and its algorithm can't be chosen any more. */
+async function readWholeDocument(values: Values, files: readonly string[], io: CommandIo): Promise<Uint8Array> {
+  const part = (["algorithm", "aa", "cdh", "podkeep", "policy"] as const).find((name) => values[name] !== undefined);
+  if (part !== undefined) throw new UsageError(`--${part} makes a new document; it can't change the one that is named`);
+  return readDocument(files, io);
 }
 
 async function composeDocument(values: Values, io: CommandIo): Promise<Uint8Array> {
@@ -165,6 +147,14 @@ async function composeDocument(values: Values, io: CommandIo): Promise<Uint8Arra
   }
   if (entries.size === 0) throw new UsageError("a file is needed, or one of --aa, --cdh, --podkeep, --policy");
   return new TextEncoder().encode(composeInitdata(algorithm, entries));
+}
+
+function writeOutputFile(file: string, bytes: Uint8Array): void {
+  try {
+    writeFileAtomically(file, bytes, 0o644);
+  } catch (cause) {
+    throw new GuestError("invalid-argument", `${file}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function platformOf(name: string | undefined): LaunchDataPlatform | undefined {

@@ -14,7 +14,7 @@ import { type CommandIo, exitCodes } from "../core/command.ts";
 import { unwrapInitdata } from "../initdata/encodings.ts";
 import { parseInitdata } from "../initdata/initdata.ts";
 import { readInputFile } from "./input-file.ts";
-import { createCommand, UsageError } from "./usage.ts";
+import { createCommand, parseOption, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep measure [--initdata FILE] [--uki FILE] [--ovmf FILE …] [--json | --config-map]
 
@@ -130,7 +130,7 @@ async function measureFirmware(file: string, values: Values, io: CommandIo): Pro
   const launch = {
     firmware,
     vcpus: parseNumber(values.vcpus, "--vcpus"),
-    cpuSignature: cpuSignatureOf(values["vcpu-type"]),
+    cpuSignature: parseOption(values["vcpu-type"], "--vcpu-type", cpuSignatureOf),
     sevFeatures: BigInt(parseNumber(values["sev-features"] ?? "1", "--sev-features")),
     directBoot: kernel && { kernel, initrd, commandLine: values.cmdline ?? "" },
   };

@@ -1,8 +1,10 @@
-import { type Command, exitCodes } from "../core/command.ts";
-import { messageOf } from "../core/errors.ts";
+import { parseArgs } from "node:util";
+import { exitCodes } from "../core/command.ts";
 import { decodeUtf8 } from "../core/utf8.ts";
+import { maxPolicyBytes } from "../policy/limits.ts";
 import { compilePolicy, formatDiagnostic, loadBuiltinsFor, RegoLimitError, RegoLoadError } from "../rego/index.ts";
 import { readInputFile } from "./input-file.ts";
+import { createCommand, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep policy check FILE.rego...
 
@@ -11,36 +13,22 @@ Loads the files as one policy, as the guest would, and prints every mistake with
 Exit code 0: the policy loads; 1: it does not, or a file can't be read; 2: wrong command line.
 `;
 
-const maxPolicyBytes = 16 * 1024 * 1024;
-
 /** `podkeep policy check`. */
-export const run: Command = async (args, io) => {
-  if (args.includes("--help") || args.includes("-h")) {
-    io.stdout(usage);
-    return exitCodes.success;
-  }
-  const unknown = args.find((argument) => argument.startsWith("-") && argument !== "-");
-  if (args.length === 0 || unknown !== undefined) {
-    io.stderr(
-      `podkeep policy check: ${unknown === undefined ? "no file is named" : `unknown option ${unknown}`}\n\n${usage}`,
-    );
-    return exitCodes.usage;
+export const run = createCommand("policy check", usage, async (args, io) => {
+  const { positionals: files } = parseArgs({ args: [...args], options: {}, allowPositionals: true });
+  if (files.length === 0) throw new UsageError("no file is named");
+  const modules = [];
+  for (const file of files) {
+    modules.push({ name: file, text: decodeUtf8(await readInputFile(file, maxPolicyBytes, io), file) });
   }
   try {
-    const modules = [];
-    for (const file of args) {
-      modules.push({ name: file, text: decodeUtf8(await readInputFile(file, maxPolicyBytes, io), file) });
-    }
     compilePolicy(modules, { builtins: await loadBuiltinsFor(modules) });
     return exitCodes.success;
   } catch (error) {
-    if (error instanceof RegoLoadError) {
-      io.stdout(error.diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic)}\n`).join(""));
-    } else if (error instanceof RegoLimitError) {
-      io.stdout(`${error.message}\n`);
-    } else {
-      io.stderr(`podkeep policy check: ${messageOf(error)}\n`);
-    }
+    if (error instanceof RegoLoadError)
+      io.stdout(error.diagnostics.map((one) => `${formatDiagnostic(one)}\n`).join(""));
+    else if (error instanceof RegoLimitError) io.stdout(`${error.message}\n`);
+    else throw error;
     return exitCodes.failure;
   }
-};
+});

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { type Command, type CommandIo, exitCodes } from "../core/command.ts";
+import { type CommandIo, exitCodes } from "../core/command.ts";
 import { GuestError, messageOf } from "../core/errors.ts";
 import { formatJson, isJsonObject, type JsonObject, type JsonValue, parseJson } from "../core/json.ts";
 import { silentLog } from "../core/log.ts";
@@ -10,6 +10,7 @@ import { maxPolicyBytes } from "../policy/limits.ts";
 import type { FailedAttempt, PolicySource } from "../policy/policy-engine.ts";
 import { initialDocument, PolicyState } from "../policy/policy-state.ts";
 import { readInputFile } from "./input-file.ts";
+import { createCommand, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep policy eval --policy FILE --request NAME --input FILE [--state FILE] [--explain] [--json]
 
@@ -36,9 +37,8 @@ const options = {
   request: { type: "string" },
   input: { type: "string" },
   state: { type: "string" },
-  explain: { type: "boolean" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" },
+  explain: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
@@ -53,36 +53,13 @@ interface Verdict {
 }
 
 /** `podkeep policy eval`. */
-export const run: Command = async (args, io) => {
-  const parsed = parse(args);
-  if (typeof parsed === "string") {
-    io.stderr(`podkeep policy eval: ${parsed}\n\n${usage}`);
-    return exitCodes.usage;
-  }
-  if (parsed.help === true) {
-    io.stdout(usage);
-    return exitCodes.success;
-  }
-  const { policy, request, input } = parsed;
-  if (policy === undefined || request === undefined || input === undefined) {
-    io.stderr(`podkeep policy eval: --policy, --request and --input are needed\n\n${usage}`);
-    return exitCodes.usage;
-  }
-  try {
-    return await evaluate({ ...parsed, policy, request, input }, io);
-  } catch (error) {
-    io.stderr(`podkeep policy eval: ${messageOf(error)}\n`);
-    return exitCodes.failure;
-  }
-};
-
-function parse(args: readonly string[]): Values | string {
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
+export const run = createCommand("policy eval", usage, (args, io) => {
+  const { values } = parseArgs({ args: [...args], options });
+  const { policy, request, input } = values;
+  if (policy === undefined || request === undefined || input === undefined)
+    throw new UsageError("--policy, --request and --input are needed");
+  return evaluate({ ...values, policy, request, input }, io);
+});
 
 type Question = Values & { readonly policy: string; readonly request: string; readonly input: string };
 
@@ -94,8 +71,8 @@ async function evaluate(question: Question, io: CommandIo): Promise<number> {
   const input = await readObject(question.input, io);
   const document = question.state === undefined ? initialDocument : await readObject(question.state, io);
   const verdict = judge(policy, request, input, document);
-  io.stdout(question.json === true ? `${formatJson({ ...verdict })}\n` : describe(verdict));
-  if (question.explain === true && !verdict.allowed) io.stderr(explain(policy, request, input, document));
+  io.stdout(question.json ? `${formatJson({ ...verdict })}\n` : describe(verdict));
+  if (question.explain && !verdict.allowed) io.stderr(explain(policy, request, input, document));
   return verdict.allowed ? exitCodes.success : exitCodes.failure;
 }
 

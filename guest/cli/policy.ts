@@ -19,6 +19,7 @@ export const run: Command = async ([name = "", ...args], io) => {
   const action = actions.get(name);
   if (action !== undefined) return action(args, io);
   const asked = name === "--help" || name === "-h";
-  (asked ? io.stdout : io.stderr)(usage);
+  if (asked) io.stdout(usage);
+  else io.stderr(`podkeep policy: ${name === "" ? "no action" : `unknown action ${name}`}\n\n${usage}`);
   return asked ? exitCodes.success : exitCodes.usage;
 };

@@ -22,11 +22,26 @@ export function createCommand(
     try {
       return await action(args, io);
     } catch (error) {
-      const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
+      const isUsage = isUsageError(error);
       io.stderr(`podkeep ${name}: ${messageOf(error)}\n${isUsage ? `\n${usage}` : ""}`);
       return isUsage ? exitCodes.usage : exitCodes.failure;
     }
   };
+}
+
+/** Whether the command line is at fault: a {@link UsageError}, or what `parseArgs` throws. */
+export function isUsageError(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_");
+}
+
+/** Parses an option's value; what the parser throws is the command line's fault. @throws UsageError naming the option */
+export function parseOption<T>(text: string, option: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw new UsageError(`${option}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Bytes in hex, as an option has them. @throws UsageError naming the option */

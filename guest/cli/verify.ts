@@ -11,7 +11,7 @@ import { formatJson, isJsonObject, parseJson } from "../core/json.ts";
 import { unwrapInitdata } from "../initdata/encodings.ts";
 import { parseInitdata } from "../initdata/initdata.ts";
 import { readInputFile } from "./input-file.ts";
-import { createCommand, parseHexOption, UsageError } from "./usage.ts";
+import { createCommand, parseHexOption, parseOption, UsageError } from "./usage.ts";
 
 const usage = `usage: podkeep verify EVIDENCE --root FILE [OPTION…]
 
@@ -91,7 +91,7 @@ async function readExpectation(values: Values, io: CommandIo): Promise<EvidenceE
     ...(initdata === undefined
       ? {}
       : { initDataDigest: parseInitdata(unwrapInitdata(await readInputFile(initdata, maxFileBytes, io))).digest }),
-    ...(minimum === undefined ? {} : { minimumTcb: parseMinimumTcb(minimum) }),
+    ...(minimum === undefined ? {} : { minimumTcb: parseOption(minimum, "--minimum-tcb", parseMinimumTcb) }),
     allowDebug: values["allow-debug"],
     now: new Date(),
   };

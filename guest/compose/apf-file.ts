@@ -1,4 +1,4 @@
-import { GuestError } from "../core/errors.ts";
+import { GuestError, messageOf } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../core/json.ts";
 import { fileVersion, readFileIfPresent } from "../sys/file.ts";
 import type { AgentConfiguration } from "./configuration.ts";
@@ -60,8 +60,7 @@ export function needsApfFile({ tls, tlsServerCertificate, tlsClientCa }: AgentCo
  * @throws GuestError `invalid-argument` that names the key
  */
 export function parseApfFile(text: string | Uint8Array): ApfFile {
-  const document = parseJson(text);
-  if (!isJsonObject(document)) throw new GuestError("invalid-argument", "apf.json: it is no JSON object");
+  const document = parseDocument(text);
   const cert = stringMember(document, "tls-server-cert");
   const key = stringMember(document, "tls-server-key");
   if ((cert === "") !== (key === "")) {
@@ -75,6 +74,17 @@ export function parseApfFile(text: string | Uint8Array): ApfFile {
     cipherSuites: stringList(document, "tls-cipher-suites"),
   };
   return { podNetwork: member(document, "pod-network"), tls };
+}
+
+function parseDocument(text: string | Uint8Array): JsonObject {
+  let document: JsonValue;
+  try {
+    document = parseJson(text);
+  } catch (cause) {
+    throw new GuestError("invalid-argument", `apf.json: ${messageOf(cause)}`, { cause });
+  }
+  if (!isJsonObject(document)) throw new GuestError("invalid-argument", "apf.json: it is no JSON object");
+  return document;
 }
 
 function member(document: JsonObject, key: string): JsonValue {

@@ -97,6 +97,7 @@ async function runDaemon(
   log: Log,
   io: CommandIo,
 ): Promise<number> {
+  if (io.signal.aborted) return exitCodes.failure;
   const notice = (line: string): void => io.stderr(`podkeep ${description.name}: ${line}\n`);
   let apfFile: string | undefined;
   const onApfFile = (text: string): void => {

@@ -9,14 +9,17 @@ export interface Endpoint {
 /**
  * Parses `127.0.0.1:8006` or `[::1]:8006`.
  *
+ * @param key of the configuration, which a failure names
  * @throws GuestError `invalid-argument`
  */
-export function parseEndpoint(text: string): Endpoint {
+export function parseEndpoint(key: string, text: string): Endpoint {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > 65_535) {
-    throw new GuestError("invalid-argument", `${text.slice(0, 100)} is no address and port such as 127.0.0.1:8006`);
+    const found = JSON.stringify(text.slice(0, 100));
+    const problem = `configuration key ${key}: it takes an address and a port such as 127.0.0.1:8006, not ${found}`;
+    throw new GuestError("invalid-argument", problem);
   }
   return { host, port };
 }

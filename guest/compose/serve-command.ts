@@ -9,8 +9,8 @@ import { provision } from "./provision/provision.ts";
 const serve: StartDaemon = async (context) => {
   const { networkNamespace } = context.configuration.agent;
   const isOurs = networkNamespace !== "" && !pathExists(networkNamespace);
-  await provision(context);
   if (isOurs) context.scope.add("pod network namespace", () => removePersistentNamespace(networkNamespace));
+  await provision(context);
   await startHub(context);
   await startAgent(context);
 };

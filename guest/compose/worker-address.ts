@@ -12,7 +12,7 @@ import { parseEndpoint } from "./endpoint.ts";
  */
 export function workerAddress(listen: string): ListenAddress {
   const path = /^unix:\/\/(\/.*)$/.exec(listen)?.[1];
-  if (path === undefined) return parseEndpoint(listen);
+  if (path === undefined) return parseEndpoint("agent.listen", listen);
   makeDirectories(dirname(path), 0o700);
   return { fd: listenUnix(path) };
 }

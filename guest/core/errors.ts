@@ -62,15 +62,37 @@ export function messageOf(thrown: unknown): string {
 }
 
 /**
- * The messages of a failure and of all its causes, outermost first, joined by ": "; one that repeats what stands before it is left
- * out. For the guest's log and console.
+ * The messages of a failure and of all its causes, outermost first, joined by ": ", each with the path that it is about; what repeats
+ * what stands before it is left out. Where several things have failed (AggregateError), all of them, joined by ", ". For the guest's
+ * log and console.
  */
 export function describeFailure(thrown: unknown): string {
+  return describe(thrown, new Set());
+}
+
+/** @param seen what is described already: failures may hold each other in a circle */
+function describe(thrown: unknown, seen: Set<unknown>): string {
   const messages: string[] = [];
-  for (let current: unknown = thrown, depth = 0; current !== undefined && depth < 10; depth++) {
-    const message = messageOf(current);
-    if (!messages.some((outer) => outer.includes(message))) messages.push(message);
+  const isNew = (text: string): boolean => text !== "" && !messages.some((outer) => outer.includes(text));
+  const add = (message: string, path = ""): void => {
+    if (isNew(message)) messages.push(isNew(path) && !message.includes(path) ? `${message} (${path})` : message);
+  };
+  for (let current = thrown; current !== undefined && !seen.has(current); ) {
+    seen.add(current);
+    add(messageOf(current), pathOf(current));
+    if (current instanceof AggregateError) add(describeAll(current.errors, seen));
     current = current instanceof Error ? current.cause : undefined;
   }
   return messages.join(": ");
+}
+
+function pathOf(thrown: unknown): string | undefined {
+  const path = thrown instanceof GuestError ? thrown.fields["path"] : undefined;
+  return typeof path === "string" ? path : undefined;
+}
+
+function describeAll(failures: readonly unknown[], seen: Set<unknown>): string {
+  const descriptions = new Set(failures.map((failure) => describe(failure, seen)));
+  descriptions.delete("");
+  return [...descriptions].join(", ");
 }

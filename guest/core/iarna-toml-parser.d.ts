@@ -3,7 +3,7 @@ declare module "@iarna/toml/lib/toml-parser.js" {
   export default class TomlParser {
     parse(text: string): void;
     finish(): Record<string, unknown>;
-    /** Where parsing is, counted from 0. */
+    /** Where parsing is. The first line is 0. Its first column is 1, that of the others 0. */
     readonly line: number;
     readonly col: number;
     protected recordAssignKeyword(key: string): unknown;

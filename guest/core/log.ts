@@ -53,10 +53,13 @@ export function createLog(write: (line: string) => void, level: LogLevel = "info
 /** A log that keeps nothing. */
 export const silentLog: Log = createLog(() => {}, "error");
 
-function printable(_key: string, value: unknown): unknown {
+/** For JSON.stringify, which calls it with the object that holds the value as `this`. */
+function printable(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  // By now a Buffer has turned itself into a list of its bytes.
+  const original = this[key];
+  if (original instanceof Uint8Array) return `${original.byteLength} bytes`;
   if (value instanceof Error) return describeFailure(value).slice(0, maxFieldLength);
   if (typeof value === "bigint") return value.toString();
-  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
   if (typeof value === "string" && value.length > maxFieldLength) return `${value.slice(0, maxFieldLength)}…`;
   return value;
 }

@@ -41,8 +41,7 @@ export function parseToml(document: string | Uint8Array, limits: TomlLimits = de
     return toTable(parser.finish(), limits.maxDepth);
   } catch (cause) {
     if (cause instanceof GuestError) throw cause;
-    const place = `TOML line ${parser.line + 1}, column ${parser.col + 1}`;
-    throw new GuestError("invalid-argument", `${place}: ${messageOf(cause)}`, { cause });
+    throw new GuestError("invalid-argument", `${placeOf(parser)}: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -59,6 +58,11 @@ export function formatTomlString(text: string): string {
   const literal = !text.includes("'''") && !text.endsWith("'") && !/[^\t\n\x20-\x7e\u0080-\u{10ffff}]/u.test(text);
   if (literal) return `'''\n${text}'''`;
   return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
+}
+
+/** The library counts lines from 0, and columns from 1 in the first line, from 0 in the others. */
+function placeOf({ line, col }: TomlParser): string {
+  return `TOML line ${line + 1}, column ${line === 0 ? col : col + 1}`;
 }
 
 function refuseAmbiguousText(text: string): void {

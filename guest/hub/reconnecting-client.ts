@@ -2,8 +2,8 @@ import { GuestError } from "../core/errors.ts";
 import type { CallOptions, MessageInit, MethodDefinition, RpcClient } from "../rpc/method.ts";
 
 /**
- * A client that connects at its first call and once more when a call finds the connection gone, since the peer may have been
- * restarted. Calls on a new connection that fail, fail.
+ * A client that connects at its first call, and anew when a call finds the connection gone, since the peer may have been restarted:
+ * that call is repeated once. Calls on a new connection that fail, fail.
  */
 export function createReconnectingClient(connect: () => Promise<RpcClient>): RpcClient {
   let connection: Promise<RpcClient> | undefined;
@@ -14,16 +14,24 @@ export function createReconnectingClient(connect: () => Promise<RpcClient>): Rpc
     request: MessageInit<Request>,
     options?: CallOptions,
   ): Promise<Response> {
-    const reused = connection !== undefined;
+    const connects = connection === undefined;
+    const attempt = (): Promise<Response> => onConnection((client) => client.call(method, request, options));
+    try {
+      return await attempt();
+    } catch (error) {
+      if (connects || !isConnectionGone(error)) throw error;
+      return await attempt();
+    }
+  }
+
+  async function onConnection<T>(action: (client: RpcClient) => Promise<T>): Promise<T> {
     connection ??= connect();
     const used = connection;
     try {
-      return await (await used).call(method, request, options);
+      return await action(await used);
     } catch (error) {
-      if (!(error instanceof GuestError) || error.code !== "unavailable") throw error;
-      if (connection === used) connection = undefined;
-      if (!reused) throw error;
-      return call(method, request, options);
+      if (isConnectionGone(error) && connection === used) connection = undefined;
+      throw error;
     }
   }
 
@@ -32,4 +40,8 @@ export function createReconnectingClient(connect: () => Promise<RpcClient>): Rpc
     connection = undefined;
     await (await open)?.close();
   }
+}
+
+function isConnectionGone(error: unknown): boolean {
+  return error instanceof GuestError && error.code === "unavailable";
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { decodeBase64 } from "./base64.ts";
+import { decodeWrappedBase64 } from "./base64.ts";
 import { InitdataError } from "./initdata-error.ts";
 
 /** The hash functions that a document may name, by the only spelling that every reader takes. */
@@ -57,7 +57,7 @@ export function pcr8Of(digest: Uint8Array): Uint8Array {
 export function parseDigest(text: string): Uint8Array {
   const trimmed = text.trim();
   const isHex = /^(?:[0-9a-fA-F]{2}){32,256}$/.test(trimmed);
-  const bytes = isHex ? new Uint8Array(Buffer.from(trimmed, "hex")) : decodeBase64(trimmed);
+  const bytes = isHex ? new Uint8Array(Buffer.from(trimmed, "hex")) : decodeWrappedBase64(trimmed);
   if (bytes === undefined || bytes.length < 32 || bytes.length > 256)
     throw new InitdataError("expected digest", "neither hex nor base64 of 32 to 256 bytes");
   return bytes;

@@ -1,4 +1,5 @@
-import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { encodeBase64 } from "../core/base64.ts";
+import { decodeWrappedBase64 } from "./base64.ts";
 import { isCarrier, readCarrier } from "./carrier.ts";
 import { gunzip, gzip, looksLikeGzip } from "./gzip.ts";
 import { InitdataError } from "./initdata-error.ts";
@@ -21,7 +22,7 @@ export function encodeAnnotation(document: Uint8Array): string {
 export function decodeAnnotation(text: string): Uint8Array {
   if (text.length > maxAnnotationLength)
     throw new InitdataError("base64", `longer than ${maxAnnotationLength} characters`);
-  const bytes = decodeBase64(text);
+  const bytes = decodeWrappedBase64(text);
   if (bytes === undefined)
     throw new InitdataError("base64", "not standard base64 with padding; make it with: gzip -c FILE | base64 -w0");
   if (bytes.length === 0) throw new InitdataError("base64", "empty");

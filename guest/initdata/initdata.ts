@@ -1,6 +1,6 @@
 import { messageOf } from "../core/errors.ts";
 import { isTomlTable, parseToml, type TomlTable, type TomlValue } from "../core/toml.ts";
-import { decodeBase64 } from "./base64.ts";
+import { decodeWrappedBase64 } from "./base64.ts";
 import { type DigestAlgorithm, digestAlgorithms, digestOf, isDigestAlgorithm } from "./digest.ts";
 import { InitdataError } from "./initdata-error.ts";
 import { maxDocumentBytes, maxEntries, maxEntryBytes } from "./limits.ts";
@@ -9,7 +9,7 @@ import { checkMeasuredSettings } from "./measured-settings.ts";
 /** The only version there is. */
 export const initdataVersion = "0.1.0";
 
-/** A configuration file inside the document, parsed once for everyone who reads it (threat model row 87). */
+/** A configuration file inside the document, proven to be TOML as the only parser here reads it (threat model row 87). */
 export interface ConfigurationEntry {
   readonly text: string;
   readonly table: TomlTable;
@@ -133,7 +133,7 @@ function policyEntry(entries: ReadonlyMap<string, string>): PolicyEntry | undefi
   if (encoded === undefined) return text === undefined ? undefined : { kind: "rego", text };
   const key = entryKey("policy.wasm");
   if (text !== undefined) throw new InitdataError(key, "stands beside policy.rego; only one of the two can rule");
-  const module = decodeBase64(encoded);
+  const module = decodeWrappedBase64(encoded);
   if (module === undefined) throw new InitdataError(key, "must be the module in standard base64");
   return { kind: "wasm", module };
 }

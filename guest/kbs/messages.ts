@@ -4,10 +4,10 @@ import { limits } from "./limits.ts";
 import type { RuntimeData } from "./runtime-data.ts";
 
 /** The only version that key brokers of this protocol accept (spec/kbs-protocol.md 2.1). */
-export const protocolVersion = "0.4.0";
+const protocolVersion = "0.4.0";
 
 /** Digests that runtime data can be bound with. */
-export const hashAlgorithms = ["sha256", "sha384", "sha512", "sm3"] as const;
+const hashAlgorithms = ["sha256", "sha384", "sha512", "sm3"] as const;
 /** A digest's name as the protocol and node:crypto spell it. */
 export type HashAlgorithm = (typeof hashAlgorithms)[number];
 

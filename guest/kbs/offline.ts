@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../core/base64.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../core/json.ts";
 import type { ResourceProvider } from "./client.ts";
 import { KbsError } from "./errors.ts";
@@ -17,14 +18,10 @@ export function createOfflineProvider(readDocument: () => Uint8Array | undefined
       const document = readDocument();
       const resources = document === undefined ? {} : parseResources(document);
       const encoded = resources[path];
-      if (
-        typeof encoded !== "string" ||
-        !/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(encoded)
-      ) {
-        const problem = encoded === undefined ? "is not in the file" : "is not base64";
-        throw new KbsError("not-found", `offline resource ${path} ${problem}`);
-      }
-      return Buffer.from(encoded, "base64");
+      if (encoded === undefined) throw new KbsError("not-found", `offline resource ${path} is not in the file`);
+      const resource = typeof encoded === "string" ? decodeBase64(encoded) : undefined;
+      if (resource === undefined) throw new KbsError("not-found", `offline resource ${path} is not base64`);
+      return resource;
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Timing } from "./timing.ts";
  * a thousand VMs that a broker's restart has thrown out don't come back at the same moment.
  *
  * @param maxAttempts the first one included
+ * @param signal ends the pauses
  * @throws what the last attempt threw; with its number of attempts in the message when there were several
  */
 export async function withRetries<T>(
@@ -21,7 +22,10 @@ export async function withRetries<T>(
     } catch (error) {
       if (!(error instanceof KbsError) || !error.transient) throw error;
       if (attempt === maxAttempts) throw exhausted(error, attempt);
-      await timing.sleep(pauseMs(attempt, timing.random()), signal);
+      await timing.sleep(pauseMs(attempt, timing.random()), signal).catch(() => {
+        // That the time is up says less than what has gone wrong until then.
+        throw exhausted(error, attempt);
+      });
     }
   }
 }
@@ -32,7 +36,8 @@ function pauseMs(attempt: number, random: number): number {
 }
 
 function exhausted(error: KbsError, attempts: number): KbsError {
-  return new KbsError(error.failure, `${error.message} (tried ${attempts} times)`, {
+  const tried = attempts === 1 ? "" : ` (tried ${attempts} times)`;
+  return new KbsError(error.failure, error.message + tried, {
     cause: error,
     fields: error.fields,
   });

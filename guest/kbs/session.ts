@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonValue, parseJson } from "../core/json.ts";
+import { orAborted } from "../core/or-aborted.ts";
 import { KbsError } from "./errors.ts";
 import { attest, type HandshakeOptions } from "./handshake.ts";
 import { limits } from "./limits.ts";
@@ -87,7 +88,7 @@ export class SessionCache {
     signal.throwIfAborted();
     const nowMs = this.#timing.monotonicMs();
     if (this.#current !== undefined && nowMs >= this.#current.usableUntilMs) this.#current = undefined;
-    const opened = this.#current ?? (await abandonable(this.#openingHandshake(), signal));
+    const opened = this.#current ?? (await orAborted(this.#openingHandshake(), signal));
     return { session: opened.session, ageMs: Math.max(0, nowMs - opened.openedAtMs) };
   }
 
@@ -123,13 +124,4 @@ function usableMs(token: string, timing: Timing): number {
   const { expiresAt, issuedAt } = parseTokenTimes(token);
   const lifetimeMs = (expiresAt - (issuedAt ?? timing.epochSeconds())) * 1000;
   return lifetimeMs - Math.min(limits.tokenMarginMs, lifetimeMs * limits.tokenMarginShare);
-}
-
-/** Waits until the promise settles or the signal is aborted; the work behind the promise goes on for the other callers. */
-function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abandon = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abandon, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abandon));
-  });
 }

@@ -35,9 +35,9 @@ export async function movePodExternalInterface(
   await pod.batch([
     ["address", "add", `${address.text}/${address.prefixLength}`, "brd", "+", "dev", name],
     ["link", "set", "dev", name, "up"],
+    // The tunnel's default route, the only one that there can be, stays when this one is refused.
+    ["route", "replace", "default", "via", gateway, "dev", name],
   ]);
-  for (const _ of await readDefaultRoutes(pod)) await pod.run("-4", "route", "del", "default");
-  await pod.run("-4", "route", "add", "default", "via", gateway, "dev", name);
   return name;
 }
 

@@ -52,7 +52,9 @@ export async function setUpPodNetwork(
     await createTunnel(root, configuration, options.podNamespace);
     await configurePod(pod, configuration);
   } catch (error) {
-    await tearDownPodNetwork(configuration, options);
+    await tearDownPodNetwork(configuration, options).catch((leftover: unknown) =>
+      options.log.warn("a half-made tunnel could not be removed", { error: leftover }),
+    );
     throw error;
   }
   options.log.info("pod network connected", {

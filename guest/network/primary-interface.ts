@@ -35,7 +35,7 @@ export async function readDefaultRoutes(ip: IpProgram): Promise<DefaultRoute[]> 
  * Waits for the interface of the default route and its address (spec/podnetwork.md 4, steps 2 and 3). Of several such interfaces
  * it is the first, or one of a lower number with the same letters: `ens3` before `ens4`.
  *
- * @throws GuestError `failed-precondition` when it has several IPv4 addresses, `deadline-exceeded` when none comes
+ * @throws GuestError `failed-precondition` when it has several IPv4 addresses, `deadline-exceeded` when none comes, `cancelled`
  */
 export async function waitForPrimaryInterface(ip: IpProgram, patience: Patience): Promise<AddressedLink> {
   return waitForAddress("the VM's network has no default route yet", ip, patience, async () => {
@@ -67,7 +67,9 @@ async function waitForAddress(
       );
     if (link !== undefined && address !== undefined) return { link, address };
     if (performance.now() >= end) throw new GuestError("deadline-exceeded", `${missing}, after ${timeoutMs} ms`);
-    await delay(pollMs, undefined, { signal });
+    await delay(pollMs, undefined, { signal }).catch((cause: unknown) => {
+      throw new GuestError("cancelled", `${missing}, and nobody waits any more`, { cause });
+    });
   }
 }
 

@@ -2,7 +2,6 @@ import { describeFailure, messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Digest } from "./digest.ts";
 import { ImageError } from "./errors.ts";
-import type { ImageConfig } from "./image-config.ts";
 import { resolveImage } from "./image-resolver.ts";
 import { ImageStore } from "./image-store.ts";
 import type { LayerDecryptor } from "./layer-fetcher.ts";
@@ -62,7 +61,6 @@ export interface PulledImage {
   /** Digest of the platform's manifest. */
   readonly manifestDigest: Digest;
   readonly configDigest: Digest;
-  readonly config: ImageConfig;
   /** `<bundle>/rootfs` */
   readonly rootfsPath: string;
 }
@@ -120,12 +118,12 @@ export function createImagePuller(options: ImagePullerOptions): ImagePuller {
     const image = await explained("failed to pull image manifest: ", () =>
       resolveImage(client, source.reference, options.platform, limits, signal),
     );
-    const { manifestDigest, indexDigest, configDigest, config } = image;
+    const { manifestDigest, indexDigest, configDigest } = image;
     // Before anything in the store is looked at: another repository may hold the same content under other rules.
     await options.policy?.verify({ reference, manifestDigest, indexDigest, client }, signal);
     const rootfsPath = await explained("", () => openStore().mountImage(image, client, bundlePath, signal));
     log.info("image pulled", { reference: formatReference(reference), manifestDigest, configDigest, bundlePath });
-    return { manifestDigest, configDigest, config, rootfsPath };
+    return { manifestDigest, configDigest, rootfsPath };
   }
 
   function createClient({ reference, plainHttp }: PullSource): RegistryClient {

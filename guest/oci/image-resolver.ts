@@ -1,7 +1,7 @@
 import { collect } from "./content.ts";
 import type { Digest } from "./digest.ts";
 import { ImageError } from "./errors.ts";
-import { type ImageConfig, parseImageConfig } from "./image-config.ts";
+import { parseDiffIds } from "./image-config.ts";
 import type { ImageLayer } from "./layer-fetcher.ts";
 import type { ImageLimits } from "./limits.ts";
 import { type ImageManifest, parseManifest } from "./manifest.ts";
@@ -16,7 +16,6 @@ export interface ResolvedImage {
   /** Digest of the index that led to it, if there was one. */
   readonly indexDigest: Digest | undefined;
   readonly configDigest: Digest;
-  readonly config: ImageConfig;
   /** Bottom layer first. */
   readonly layers: readonly ImageLayer[];
 }
@@ -59,13 +58,13 @@ async function withConfig(
   signal: AbortSignal,
 ): Promise<ResolvedImage> {
   const bytes = await collect(await client.blob(manifest.config, "image config", signal));
-  const config = parseImageConfig(bytes, manifest.layers.length, platform);
-  const layers = manifest.layers.map((descriptor, index) => ({ descriptor, diffId: diffIdAt(config, index) }));
-  return { manifestDigest, indexDigest, configDigest: manifest.config.digest, config, layers };
+  const diffIds = parseDiffIds(bytes, manifest.layers.length, platform);
+  const layers = manifest.layers.map((descriptor, index) => ({ descriptor, diffId: diffIdAt(diffIds, index) }));
+  return { manifestDigest, indexDigest, configDigest: manifest.config.digest, layers };
 }
 
-function diffIdAt(config: ImageConfig, index: number): Digest {
-  const diffId = config.diffIds[index];
+function diffIdAt(diffIds: readonly Digest[], index: number): Digest {
+  const diffId = diffIds[index];
   if (diffId === undefined) throw new RangeError(`no diff id ${index}`); // their number was compared with the layers'
   return diffId;
 }

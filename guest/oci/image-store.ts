@@ -23,7 +23,7 @@ export class ImageStore {
   constructor(path: string, limits: ImageLimits, log: Log, decrypt?: LayerDecryptor) {
     this.#directory = openStoreDirectory(path, log);
     this.#layers = new LayerStore(this.#directory, path, limits);
-    this.#roots = new OverlayRoots(this.#directory, path, this.#layers);
+    this.#roots = new OverlayRoots(this.#directory, path, this.#layers, log);
     this.#fetcher = new LayerFetcher(this.#layers, limits, log, decrypt);
   }
 
@@ -41,7 +41,7 @@ export class ImageStore {
   ): Promise<string> {
     if (!isPlainBundlePath(bundlePath)) throw new ImageError("store", "the bundle's path is no plain absolute path");
     this.#roots.removeAbandoned();
-    const diffIds = new Set(image.config.diffIds);
+    const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
     this.#reserve(diffIds, 1);
     try {
       const layers = await this.#fetcher.fetch(image.layers, client, signal);

@@ -34,6 +34,8 @@ export interface ImageLimits {
   readonly maxPathBytes: number;
   /** Names in a path inside a layer. */
   readonly maxPathDepth: number;
+  /** Bytes of the paths of one layer's directories: they are kept in memory until its end, some of them longer. */
+  readonly maxDirectoryPathBytes: number;
   /** Bytes of the extended attributes of one entry. */
   readonly maxXattrBytes: number;
   /** Layers of one image in flight. */
@@ -58,6 +60,7 @@ export const defaultImageLimits: ImageLimits = {
   maxExtensionBytes: mebi,
   maxPathBytes: 4095,
   maxPathDepth: 255,
+  maxDirectoryPathBytes: 32 * mebi,
   maxXattrBytes: 64 * kibi,
   maxConcurrentLayers: 3,
   stallTimeoutMs: 60_000,

@@ -44,14 +44,25 @@ export class ActivePolicy {
     if (this.allowsFailures) log.warn("this policy lets requests pass that its rules deny");
   }
 
-  /** The policy's memory, tentative changes included. */
-  get document(): JsonObject {
-    return this.#state.document;
+  /** What the rules say of a request with this memory. @throws whatever the engine throws */
+  decide(entrypoint: string, input: JsonObject, document: JsonObject): Decision {
+    return decisionOf(this.engine.evaluate(entrypoint, input, document));
   }
 
-  /** Asks for a decision on the memory as it is, or on another one. @throws whatever the engine throws */
-  decide(entrypoint: string, input: JsonObject, document: JsonObject = this.document): Decision {
-    return decisionOf(this.engine.evaluate(entrypoint, input, document));
+  /**
+   * Judges a request by what the policy remembers. It has to pass whether the older ones that are still being worked on succeed or
+   * fail: else a host that sends many at once could have one pass that relies on another's start, and make that start fail
+   * (threat 29).
+   *
+   * @returns the decision, and the policy's memory that it was made on
+   * @throws whatever the engine throws
+   */
+  judge(entrypoint: string, input: JsonObject): { readonly decision: Decision; readonly document: JsonObject } {
+    const { document, certain } = this.#state;
+    const decision = this.decide(entrypoint, input, document);
+    if (decision.kind !== "allowed" || certain === document) return { decision, document };
+    const without = this.decide(entrypoint, input, certain);
+    return without.kind === "allowed" ? { decision, document } : { decision: without, document: certain };
   }
 
   /**
@@ -73,7 +84,7 @@ export class ActivePolicy {
 
   #asksToAllowFailures(): boolean {
     try {
-      return this.decide(allowFailuresEntrypoint, {}).kind === "allowed";
+      return this.decide(allowFailuresEntrypoint, {}, this.#state.document).kind === "allowed";
     } catch {
       // An error means off, as in the reference.
       return false;

@@ -1,4 +1,4 @@
-/** Longest container or exec id (spec/threat-model.md row 17). */
+/** Longest container or exec id (spec/threat-model.md row 17). Ids become file names, whose limit is 255 bytes. */
 export const maxIdLength = 128;
 
 /** Operations of one patch. The shipped rules need four. */

@@ -4,12 +4,12 @@ import type { Log } from "../core/log.ts";
 import type { CallContext, Gate, GateDecision, MessageInit, MethodDefinition } from "../rpc/method.ts";
 import { ActivePolicy, type PolicyOrigin } from "./active-policy.ts";
 import { type CompileSource, compileSource } from "./compile-source.ts";
-import { allowed, type Decision } from "./decision.ts";
+import { allowed } from "./decision.ts";
 import { agentService, entrypointOf, healthService } from "./entrypoints.ts";
 import type { PolicySource } from "./policy-engine.ts";
 import { PolicyInputs } from "./policy-input.ts";
 import { blockedByPolicy, noAnswerOfPolicy, PolicyRefusal, undefinedInPolicy } from "./policy-refusal.ts";
-import { explainRefusal } from "./refusal-report.ts";
+import { explainRefusal, type Question } from "./refusal-report.ts";
 import { guardRequest } from "./request-guard.ts";
 
 /** What a gate is made of. */
@@ -94,7 +94,7 @@ export class PolicyGate implements Gate {
   #judge(entrypoint: string, input: JsonObject, log: Log): Allowed {
     if (entrypoint === "SetPolicyRequest") this.#refuseToReplaceMeasuredPolicy();
     const active = this.#active;
-    const decision = this.#ask(active, entrypoint, input, log);
+    const { decision, document } = this.#ask(active, entrypoint, input, log);
     switch (decision.kind) {
       case "allowed":
         return decision === allowed ? passage : this.#remember(active, entrypoint, input, decision.operations, log);
@@ -102,13 +102,13 @@ export class PolicyGate implements Gate {
         log.error("policy gave no decision", { entrypoint, problem: decision.problem });
         throw noAnswerOfPolicy(entrypoint);
       default:
-        return this.#refuse(active, entrypoint, input, decision.kind, log);
+        return this.#refuse(active, { entrypoint, input, document }, decision.kind, log);
     }
   }
 
-  #ask(active: ActivePolicy, entrypoint: string, input: JsonObject, log: Log): Decision {
+  #ask(active: ActivePolicy, entrypoint: string, input: JsonObject, log: Log): ReturnType<ActivePolicy["judge"]> {
     try {
-      return active.decide(entrypoint, input);
+      return active.judge(entrypoint, input);
     } catch (cause) {
       log.error("policy evaluation failed", { entrypoint, error: cause });
       throw noAnswerOfPolicy(entrypoint, cause);
@@ -131,12 +131,13 @@ export class PolicyGate implements Gate {
     }
   }
 
-  #refuse(active: ActivePolicy, entrypoint: string, input: JsonObject, why: "denied" | "undefined", log: Log): Allowed {
+  #refuse(active: ActivePolicy, question: Question, why: "denied" | "undefined", log: Log): Allowed {
+    const { entrypoint } = question;
     if (active.allowsFailures) {
       log.warn("request denied by policy, allowed by AllowRequestsFailingPolicy", { entrypoint });
       return passage;
     }
-    const prints = explainRefusal(active, entrypoint, input, this.#debug, log);
+    const prints = explainRefusal(active.engine, question, this.#debug, log);
     throw why === "denied" ? blockedByPolicy(entrypoint, prints) : undefinedInPolicy(entrypoint);
   }
 

@@ -33,9 +33,10 @@ export const initialDocument: JsonObject = emptyDocument();
  * Patch on the whole of it (spec/policy-enforcement.md 4.1).
  *
  * The reference changes it before the work is done and never takes anything back. Here a change is tentative until the handler
- * has succeeded (threat model rows 17 and 18): later decisions see it at once, and when the handler fails the document becomes
- * what it had been without the request. Decisions that were made on the tentative document in between are asked again for their
- * operations, so that a value which was first pinned by the failed request is now pinned by the one that relied on it.
+ * has succeeded (threat model rows 17 and 18): later decisions see it at once, beside what is certain without it, and when the
+ * handler fails the document becomes what it had been without the request. Decisions that were made on the tentative document in
+ * between are asked again for their operations, so that a value which was first pinned by the failed request is now pinned by the one
+ * that relied on it.
  */
 export class PolicyState {
   /** All changes up to the first open one. */
@@ -43,15 +44,22 @@ export class PolicyState {
   /** In the order of deciding. */
   readonly #open: OpenChange[] = [];
   #document: JsonObject;
+  #certain: JsonObject;
 
   constructor(document: JsonObject = initialDocument) {
     this.#settled = document;
     this.#document = document;
+    this.#certain = document;
   }
 
   /** The document with all tentative changes. Never changed; each change makes a new one. */
   get document(): JsonObject {
     return this.#document;
+  }
+
+  /** The document as it would be if all requests under way failed; the same object as `document` while there are none. */
+  get certain(): JsonObject {
+    return this.#certain;
   }
 
   /**
@@ -81,7 +89,8 @@ export class PolicyState {
     return {
       commit: once(() => {
         change.committed = true;
-        this.#settle();
+        if (this.#open[0] === change) this.#settle();
+        else this.#certain = applyReconsidered(this.#certain, change);
       }),
       rollback: once(() => this.#takeBack(change)),
     };
@@ -89,13 +98,12 @@ export class PolicyState {
 
   /** Makes the oldest changes final as far as they are committed. */
   #settle(): void {
-    let settled = 0;
-    for (const change of this.#open) {
-      if (!change.committed) break;
-      this.#settled = applyChange(this.#settled, change.operations);
-      settled += 1;
-    }
-    this.#open.splice(0, settled);
+    const firstOpen = this.#open.findIndex(({ committed }) => !committed);
+    const final = this.#open.splice(0, firstOpen < 0 ? this.#open.length : firstOpen);
+    this.#settled = final.reduce((older, { operations }) => applyChange(older, operations), this.#settled);
+    // Equal then, and an engine converts an object that it knows only once.
+    if (this.#open.length === 0) this.#settled = this.#document;
+    this.#certain = this.#open.filter(({ committed }) => committed).reduce(applyReconsidered, this.#settled);
   }
 
   #takeBack(change: OpenChange): void {
@@ -122,6 +130,10 @@ function reconsidered(change: OpenChange, document: JsonObject): readonly JsonVa
     if (operations !== undefined && applies(document, operations)) return operations;
   }
   return [];
+}
+
+function applyReconsidered(document: JsonObject, change: OpenChange): JsonObject {
+  return applyChange(document, reconsidered(change, document));
 }
 
 function applies(document: JsonObject, operations: readonly JsonValue[]): boolean {

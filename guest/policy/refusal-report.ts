@@ -1,7 +1,14 @@
 import type { JsonObject } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
-import type { ActivePolicy } from "./active-policy.ts";
 import { maxPrintedLength } from "./limits.ts";
+import type { PolicyEngine } from "./policy-engine.ts";
+
+/** What a policy was asked, and the memory that it was asked on. */
+export interface Question {
+  readonly entrypoint: string;
+  readonly input: JsonObject;
+  readonly document: JsonObject;
+}
 
 /**
  * Logs which rule refused a request and at which part of it, by evaluating once more. The line holds text of the policy only;
@@ -11,13 +18,11 @@ import { maxPrintedLength } from "./limits.ts";
  * @returns the prints joined by a space, or nothing when they aren't wanted
  */
 export function explainRefusal(
-  active: ActivePolicy,
-  entrypoint: string,
-  input: JsonObject,
+  engine: PolicyEngine,
+  { entrypoint, input, document }: Question,
   wantPrints: boolean,
   log: Log,
 ): string {
-  const { engine, document } = active;
   try {
     const [nearest] = engine.explain(entrypoint, input, document);
     const { rule, place, literal } = nearest ?? {};

@@ -1,4 +1,5 @@
 import { GuestError } from "../core/errors.ts";
+import { isContainerId, isExecId } from "./container-id.ts";
 import { guardCreateContainer } from "./create-container-guard.ts";
 import { maxIdLength } from "./limits.ts";
 import { quoteForPeer } from "./peer-text.ts";
@@ -18,18 +19,6 @@ export function guardRequest(entrypoint: string, request: unknown): void {
   if (entrypoint === "CreateContainerRequest") guardCreateContainer(request);
 }
 
-/**
- * Whether a text may name a container: what the reference accepts in ASCII, up to 128 characters, and none of the keys that the
- * shipped rules keep in their state beside the container ids.
- */
-export function isContainerId(id: unknown): id is string {
-  return typeof id === "string" && id.length <= maxIdLength && containerId.test(id) && !reservedIds.has(id);
-}
-
-const containerId = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-const execId = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
-const reservedIds: ReadonlySet<string> = new Set(["sandbox_name", "namespace", "network_namespace"]);
-
 function guardContainerId(entrypoint: string, id: unknown): void {
   if (isContainerId(id)) return;
   const shown = String(id).slice(0, maxIdLength);
@@ -42,7 +31,7 @@ function guardContainerId(entrypoint: string, id: unknown): void {
 
 /** An empty exec id stands for the container's first process. */
 function guardExecId(id: unknown): void {
-  if (id === "" || (typeof id === "string" && id.length <= maxIdLength && execId.test(id))) return;
+  if (id === "" || isExecId(id)) return;
   throw new GuestError("invalid-argument", "invalid exec id", {
     peerMessage: quoteForPeer("invalid exec id"),
     fields: { exec: String(id).slice(0, maxIdLength) },

@@ -40,7 +40,7 @@ export async function connectGrpc(address: ServerAddress, options: ConnectOption
     await client.ready(options.timeoutMs ?? defaultTimeoutMs);
   } catch (error) {
     await client.close();
-    throw error;
+    throw notConnected(address, error);
   }
   return client;
 }
@@ -52,11 +52,11 @@ function openSocket(address: ServerAddress, { tls, timeoutMs = defaultTimeoutMs 
     const socket =
       tls === undefined
         ? connectNet({ ...address, noDelay: true })
-        : connectTls({ ...address, ...withoutName(tls), servername, minVersion: "TLSv1.2" });
+        : connectTls({ ...address, ca: tls.ca, cert: tls.cert, key: tls.key, servername, minVersion: "TLSv1.2" });
     const timer = setTimeout(() => socket.destroy(new Error("no connection in time")), timeoutMs);
     const onError = (cause: Error) => {
       clearTimeout(timer);
-      reject(new GuestError("unavailable", `cannot connect to ${describeAddress(address)}`, { cause }));
+      reject(notConnected(address, cause));
     };
     socket.once("error", onError);
     socket.once(tls === undefined ? "connect" : "secureConnect", () => {
@@ -68,14 +68,6 @@ function openSocket(address: ServerAddress, { tls, timeoutMs = defaultTimeoutMs 
   });
 }
 
-function withoutName({ ca, cert, key }: ClientTls): {
-  ca: string;
-  cert?: string | undefined;
-  key?: string | undefined;
-} {
-  return { ca, cert, key };
-}
-
 function grpcTarget(address: ServerAddress): string {
   if ("path" in address) return `unix:${address.path}`;
   const version = isIP(address.host);
@@ -83,7 +75,12 @@ function grpcTarget(address: ServerAddress): string {
   return `${version === 4 ? "ipv4" : "dns"}:${address.host}:${address.port}`;
 }
 
-/** The address for people: `host:port` or the path. */
-export function describeAddress(address: ServerAddress): string {
-  return "path" in address ? address.path : `${address.host}:${address.port}`;
+function notConnected(address: ServerAddress, cause: unknown): GuestError {
+  return new GuestError("unavailable", `cannot connect to ${describeAddress(address)}`, { cause });
+}
+
+/** The address for people. */
+function describeAddress(address: ServerAddress): string {
+  if ("path" in address) return address.path;
+  return isIP(address.host) === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

@@ -1,3 +1,4 @@
+import { defaultGrpcLimits, type GrpcLimits } from "./grpc/limits.ts";
 import { defaultTtrpcLimits, type TtrpcLimits } from "./ttrpc/limits.ts";
 
 /** What the peers of a port may use. */
@@ -7,9 +8,10 @@ export interface PortLimits {
   /** From the connection to the first byte. After it a connection may be idle for ever (spec/forwarder.md 5.3). */
   readonly firstByteTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
-  /** Bytes of ttRPC requests held at once, over all connections. */
+  /** Bytes of requests held at once, over all connections; one of gRPC counts for the longest until it is there. */
   readonly maxRequestBytes: number;
   readonly ttrpc: TtrpcLimits;
+  readonly grpc: GrpcLimits;
 }
 
 export const defaultPortLimits: PortLimits = {
@@ -18,4 +20,5 @@ export const defaultPortLimits: PortLimits = {
   handshakeTimeoutMs: 10_000,
   maxRequestBytes: 128 * 1024 * 1024,
   ttrpc: defaultTtrpcLimits,
+  grpc: defaultGrpcLimits,
 };

@@ -142,7 +142,10 @@ async function runHandler(
 function reported(error: unknown, definition: MethodDefinition, context: CallContext, log: Log): GuestError {
   const fields = { method: `${definition.service}/${definition.name}`, connection: context.connection };
   if (error instanceof GuestError) {
-    log.warn("call failed", { ...fields, code: error.code, error: describeFailure(error), ...error.fields });
+    const failure = { ...fields, code: error.code, error: describeFailure(error), ...error.fields };
+    // A caller who went away, as every shim does that waits for something at the end of its pod, is no trouble.
+    if (error.code === "cancelled") log.debug("call given up", failure);
+    else log.warn("call failed", failure);
     return error;
   }
   log.error("call failed unexpectedly", { ...fields, error });

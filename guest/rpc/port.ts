@@ -245,7 +245,13 @@ class Port {
   async #serveGrpc(socket: Socket): Promise<void> {
     const number = ++this.#lastConnection;
     this.#grpc ??= import("./grpc/server.ts").then(
-      ({ GrpcServer }) => new GrpcServer({ registry: this.#registry, log: this.#log }),
+      ({ GrpcServer }) =>
+        new GrpcServer({
+          registry: this.#registry,
+          limits: this.#limits.grpc,
+          memory: this.#memory,
+          log: this.#log,
+        }),
     );
     (await this.#grpc).serve(socket, number);
   }

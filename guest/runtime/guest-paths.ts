@@ -69,7 +69,7 @@ export function createGuestPaths(options: GuestPathOptions): GuestPaths {
   };
 }
 
-/** The directory of a container. Its id is a plain file name, see {@link isContainerId}. */
+/** The directory of a container. Its id is a plain file name; callers have checked it. */
 export function bundleOf(paths: GuestPaths, containerId: string): string {
   return posix.join(paths.base, containerId);
 }

@@ -4,13 +4,7 @@ export interface ImagePuller {
    * Pulls an image and mounts its root file system at `<bundlePath>/rootfs`.
    *
    * @param reference as the host names it
-   * @param metadata the container's annotations, chosen by the host
    * @throws GuestError with the hub's own code; `unavailable` when there is no hub
    */
-  pullImage(
-    reference: string,
-    bundlePath: string,
-    metadata: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  pullImage(reference: string, bundlePath: string, signal: AbortSignal): Promise<void>;
 }

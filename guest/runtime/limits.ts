@@ -4,9 +4,6 @@ export const maxListEntries = 4096;
 /** Longest path, in bytes, as the kernel's PATH_MAX without its terminating zero. */
 export const maxPathBytes = 4095;
 
-/** Longest container or exec id. Ids become file names, whose limit is 255 bytes. */
-export const maxIdLength = 128;
-
 /** Longest time that one call of the OCI runtime may take, in milliseconds. */
 export const runtimeCommandTimeoutMs = 30_000;
 

@@ -1,6 +1,4 @@
 import { GuestError } from "../core/errors.ts";
-import { readFileBounded } from "./file.ts";
-import { maxKernelFileBytes } from "./limits.ts";
 import { type MountEntry, readMountTable } from "./mount.ts";
 
 /**
@@ -46,20 +44,3 @@ const cgroupControllers: ReadonlySet<string> = new Set([
   "pids",
   "rdma",
 ]);
-
-/**
- * Where a process is: its path in each hierarchy by controller, the empty name for version 2.
- *
- * @throws SystemError ENOENT when there is no such process
- */
-export function processCgroupPaths(pid: number | "self"): Map<string, string> {
-  const text = readFileBounded(`/proc/${pid}/cgroup`, maxKernelFileBytes).toString();
-  const paths = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    // The path comes last and may hold colons itself.
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (controllers === undefined || path === undefined) continue;
-    for (const controller of controllers.split(",")) paths.set(controller, path);
-  }
-  return paths;
-}

@@ -2,15 +2,15 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuestError } from "../core/errors.ts";
-import { type CgroupHierarchy, detectCgroupHierarchy, processCgroupPaths } from "./cgroup-hierarchy.ts";
+import { type CgroupHierarchy, detectCgroupHierarchy } from "./cgroup-hierarchy.ts";
 import { makeDirectories, pathExists, readFileIfPresent, writeKernelFile } from "./file.ts";
-import { maxKernelFileBytes, maxTreeDepth } from "./limits.ts";
+import { maxGroupDepth, maxKernelFileBytes } from "./limits.ts";
 import { sendSignal } from "./signal.ts";
 import { asSystemCall, isErrno } from "./system-error.ts";
 
 /**
- * A control group, with those below it, on machines with version 2 and with version 1. In version 1 it is a directory per
- * controller, usually of the same path.
+ * A control group, with those below it, on machines with version 2 and with version 1. In version 1 it is a directory of the same
+ * path in each controller's hierarchy.
  */
 export class Cgroup {
   /** The interface of the files that {@link read} finds: version 2 has `memory.current`, version 1 `memory.usage_in_bytes`. */
@@ -27,35 +27,11 @@ export class Cgroup {
   static at(cgroupPath: string, hierarchy: CgroupHierarchy = detectCgroupHierarchy()): Cgroup {
     if (!cgroupPath.startsWith("/") || cgroupPath.split("/").includes(".."))
       throw new GuestError("invalid-argument", "a cgroup path must be absolute and have no ..");
-    return Cgroup.#from(hierarchy, () => cgroupPath);
-  }
-
-  /**
-   * The group that a process is in.
-   *
-   * @throws SystemError ENOENT when there is no such process; GuestError `failed-precondition` when it is in the root group:
-   *   whoever froze or killed that would hit everybody
-   */
-  static ofProcess(pid: number, hierarchy: CgroupHierarchy = detectCgroupHierarchy()): Cgroup {
-    const paths = processCgroupPaths(pid);
-    const group = Cgroup.#from(hierarchy, (controller) => {
-      const own = paths.get(controller);
-      return own === "/" ? undefined : own;
-    });
-    if (group.#directories.size > 0) return group;
-    throw new GuestError("failed-precondition", `process ${pid} has no control group of its own`);
-  }
-
-  static #from(hierarchy: CgroupHierarchy, pathOf: (controller: string) => string | undefined): Cgroup {
     const mounts = new Map(hierarchy.kind === "unified" ? [["", hierarchy.mountPoint]] : hierarchy.controllers);
     if (hierarchy.kind === "legacy" && hierarchy.unifiedMountPoint !== undefined)
       mounts.set("", hierarchy.unifiedMountPoint);
-    const directories = new Map<string, string>();
-    for (const [controller, mountPoint] of mounts) {
-      const own = pathOf(controller);
-      if (own !== undefined) directories.set(controller, path.join(mountPoint, own));
-    }
-    return new Cgroup(hierarchy.kind === "unified" ? 2 : 1, directories);
+    const directories = [...mounts].map(([controller, mount]) => [controller, path.join(mount, cgroupPath)] as const);
+    return new Cgroup(hierarchy.kind === "unified" ? 2 : 1, new Map(directories));
   }
 
   /** The directory of a controller such as `memory`; undefined when it isn't mounted. */
@@ -202,7 +178,7 @@ export function keyValue(text: string | undefined, key: string): bigint | undefi
 
 /** A group's directory and those of all groups below it, the upper ones first. Empty when it is gone. */
 function groupsBelow(directory: string, depth = 0): string[] {
-  if (depth > maxTreeDepth) return [];
+  if (depth > maxGroupDepth) return [];
   try {
     const below = fs.readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
     return [directory, ...below.flatMap((entry) => groupsBelow(path.join(directory, entry.name), depth + 1))];

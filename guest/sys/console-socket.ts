@@ -60,12 +60,13 @@ function receiveDescriptor(connection: number): number {
   const SOL_SOCKET = 1;
   const SCM_RIGHTS = 1;
   const MSG_CMSG_CLOEXEC = 0x40000000;
-  const data = Buffer.alloc(256);
-  const vector = Buffer.alloc(16);
+  // One buffer for all that the header points to: the call keeps it alive, which a pointer to another one would not.
+  const header = Buffer.alloc(56 + 16 + 24 + 256);
+  const vector = header.subarray(56, 72);
+  const control = header.subarray(72, 96);
+  const data = header.subarray(96);
   vector.writeBigUInt64LE(addressOf(data), 0);
   vector.writeBigUInt64LE(BigInt(data.length), 8);
-  const control = Buffer.alloc(24);
-  const header = Buffer.alloc(56);
   header.writeBigUInt64LE(addressOf(vector), 16);
   header.writeBigUInt64LE(1n, 24);
   header.writeBigUInt64LE(addressOf(control), 32);

@@ -160,11 +160,12 @@ export class Directory implements Disposable {
     options: { readonly replace?: boolean; readonly into?: Directory } = {},
   ): void {
     const { replace = true, into = this } = options;
-    const noReplace = 1;
     this.#atLeaf(from, "renameat2", (fromFd, fromName) => {
       into.#atLeaf(to, "renameat2", (toFd, toName) => {
         const source = cString(fromName, "renameat2");
-        if (libc.renameat2(fromFd, source, toFd, cString(toName, "renameat2"), replace ? 0 : noReplace) !== 0)
+        if (
+          libc.renameat2(fromFd, source, toFd, cString(toName, "renameat2"), replace ? 0 : linux.RENAME_NOREPLACE) !== 0
+        )
           throw lastError("renameat2", to);
       });
     });

@@ -8,6 +8,9 @@ import { describeHttpFailure, HttpError, type HttpStage } from "./http-error.ts"
 import { parseIpAddress } from "./ip-address.ts";
 import { defaultHttpTimeoutMs, defaultMaxBodyBytes, maxHeaderSize, maxRedirects } from "./limits.ts";
 
+/** How many connections to one server there are at most, and how many of them wait for the next request. */
+const connections = { keepAlive: true, maxSockets: 16, maxFreeSockets: 4 } as const;
+
 /** Which servers are believed to be who they say. */
 export type Trust =
   /** Those with a certificate of the authorities that Node carries. */
@@ -56,13 +59,13 @@ export interface HttpResponse {
  * and follows no redirect that it isn't told to.
  */
 export class HttpClient {
-  readonly #http = new http.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4 });
+  readonly #http = new http.Agent(connections);
   readonly #https: https.Agent;
 
   constructor(options: { readonly trust?: Trust } = {}) {
     // Made once: reading all the authorities for each connection would take longer than the handshake.
     const secureContext = createSecureContext(options.trust ?? { kind: "public" });
-    this.#https = new https.Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4, secureContext });
+    this.#https = new https.Agent({ ...connections, secureContext });
   }
 
   /**
@@ -72,14 +75,16 @@ export class HttpClient {
    *   `invalid-argument` for a URL that can't be meant
    */
   async request(request: HttpRequest): Promise<HttpResponse> {
+    const { allowRedirect } = request;
     let current = request;
     let url = parseHttpUrl(request.url);
     for (let redirects = 0; ; redirects++) {
       const response = await this.#exchange(url, current);
-      const next = redirectTarget(response);
-      if (next === undefined || request.allowRedirect === undefined) return response;
+      const location = redirectLocation(response);
+      if (location === undefined || allowRedirect === undefined) return response;
       response.discard();
-      checkRedirect(url, next, redirects, request.allowRedirect);
+      const next = resolveLocation(location, url);
+      checkRedirect(url, next, redirects, allowRedirect);
       current = redirectedRequest(current, response.status, url, next);
       url = next;
     }
@@ -91,13 +96,18 @@ export class HttpClient {
     this.#https.destroy();
   }
 
-  /** A kept connection may be closed by the server just when it is used again; then nothing was done, and it's tried anew. */
+  /**
+   * A kept connection may be closed by the server just when it is used again; then nothing was done, and it's tried anew. A network
+   * in between can have dropped all that were kept.
+   */
   async #exchange(url: URL, request: HttpRequest): Promise<HttpResponse> {
-    try {
-      return await this.#exchangeOnce(url, request);
-    } catch (error) {
-      if (error instanceof ClosedKeptConnection && isIdempotent(request)) return await this.#exchangeOnce(url, request);
-      throw error instanceof ClosedKeptConnection ? error.failure : error;
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#exchangeOnce(url, request);
+      } catch (error) {
+        if (!(error instanceof ClosedKeptConnection)) throw error;
+        if (!isIdempotent(request) || retries === connections.maxFreeSockets) throw error.failure;
+      }
     }
   }
 
@@ -220,12 +230,14 @@ function parseHttpUrl(url: string | URL): URL {
   return parsed;
 }
 
-function redirectTarget(response: HttpResponse): URL | undefined {
-  const location = response.headers.get("location");
-  if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return undefined;
-  if (!URL.canParse(location, response.url))
-    throw new HttpError("redirect", "unavailable", `${endpointOf(response.url)} redirects to something that is no URL`);
-  return parseHttpUrl(new URL(location, response.url));
+/** Where an answer redirects to, as it says; undefined when it is no redirect. */
+function redirectLocation({ status, headers }: HttpResponse): string | undefined {
+  return [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : undefined;
+}
+
+function resolveLocation(location: string, from: URL): URL {
+  if (URL.canParse(location, from)) return parseHttpUrl(new URL(location, from));
+  throw new HttpError("redirect", "unavailable", `${endpointOf(from)} redirects to something that is no URL`);
 }
 
 function checkRedirect(from: URL, to: URL, redirects: number, allow: (url: URL) => boolean): void {

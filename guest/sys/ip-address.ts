@@ -51,7 +51,7 @@ export function unmapIpAddress(address: IpAddress): IpAddress {
   return embedded ? { family: 4, bytes: bytes.subarray(12) } : address;
 }
 
-/** net.isIPv6 has accepted the text. */
+/** The 16 bytes of a text that is an address of IPv6. */
 function parseIpv6(text: string): Buffer {
   const [head = "", tail] = text.split("::");
   const front = words(head);

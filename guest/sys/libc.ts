@@ -22,7 +22,6 @@ export const libc = ffi.dlopen(null, {
   linkat: { arguments: ["i32", "pointer", "i32", "pointer", "i32"], return: "i32" },
   listen: { arguments: ["i32", "i32"], return: "i32" },
   llistxattr: { arguments: ["pointer", "pointer", "u64"], return: "i64" },
-  lremovexattr: { arguments: ["pointer", "pointer"], return: "i32" },
   lsetxattr: { arguments: ["pointer", "pointer", "pointer", "u64", "i32"], return: "i32" },
   mkdirat: { arguments: ["i32", "pointer", "u32"], return: "i32" },
   mknodat: { arguments: ["i32", "pointer", "u32", "u64"], return: "i32" },
@@ -78,6 +77,7 @@ export const linux = {
   AT_SYMLINK_FOLLOW: 0x400,
   AT_EMPTY_PATH: 0x1000,
   AT_RECURSIVE: 0x8000,
+  RENAME_NOREPLACE: 1,
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
 } as const;

@@ -10,8 +10,10 @@ export const maxKernelFileBytes = 1024 * 1024;
 export const maxPathBytes = 4095;
 /** Value of an extended attribute, and the list of their names. */
 export const maxAttributeBytes = 64 * 1024;
-/** Directory levels below the start of a removal; deeper trees are not ours. */
-export const maxTreeDepth = 1024;
+/** Levels of control groups that are looked at. */
+export const maxGroupDepth = 1024;
+/** Directories that a removal holds open at once, one a level. */
+export const maxOpenLevels = 256;
 /** What a program may print before it is killed. */
 export const maxProgramOutputBytes = 1024 * 1024;
 /** How long a program may run. */

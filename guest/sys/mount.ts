@@ -88,11 +88,6 @@ export function bindMount(
 /** How a mount hears of mounts made elsewhere, and tells of its own. */
 export type MountPropagation = "private" | "shared" | "slave" | "unbindable";
 
-/** Changes the propagation of a mount. @throws SystemError of mount(2) */
-export function setPropagation(target: string, propagation: MountPropagation, recursive = false): void {
-  mount({ target, flags: mountFlags[propagation] | (recursive ? mountFlags.recursive : 0) });
-}
-
 /**
  * Takes a mount away. A link at the end of the path is not followed, unless the path is one of `/proc/self/fd/`.
  *

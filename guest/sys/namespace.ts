@@ -19,8 +19,10 @@ const cloneFlags: Readonly<Record<NamespaceKind, number>> = { uts: 0x04000000, i
 export function createPersistentNamespace(kind: NamespaceKind, path: string, setUp: () => void = () => {}): void {
   asSystemCall(() => fs.closeSync(fs.openSync(path, "wx", 0o444)));
   try {
-    onReturn(kind, () => {
+    const enter = (): void => {
       if (libc.unshare(cloneFlags[kind]) !== 0) throw lastError("unshare");
+    };
+    enterAndReturn(kind, enter, () => {
       setUp();
       mount({ source: `/proc/thread-self/ns/${kind}`, target: path, flags: mountFlags.bind });
     });
@@ -50,10 +52,10 @@ export function removePersistentNamespace(path: string): void {
 export function inNamespace<T>(kind: NamespaceKind, path: string, action: () => T): T {
   const fd = asSystemCall(() => fs.openSync(path, fs.constants.O_RDONLY));
   try {
-    return onReturn(kind, () => {
+    const enter = (): void => {
       if (libc.setns(fd, cloneFlags[kind]) !== 0) throw lastError("setns", path);
-      return action();
-    });
+    };
+    return enterAndReturn(kind, enter, action);
   } finally {
     fs.closeSync(fd);
   }
@@ -70,16 +72,20 @@ export function namespaceInode(path: string): bigint {
   return asSystemCall(() => fs.statSync(path, { bigint: true })).ino;
 }
 
-/** Runs something that may change this thread's namespace, and changes it back. */
-function onReturn<T>(kind: NamespaceKind, action: () => T): T {
+/** Runs something in the namespace that `enter` takes this thread to, and takes it back. When `enter` throws it has not left. */
+function enterAndReturn<T>(kind: NamespaceKind, enter: () => void, action: () => T): T {
   const home = asSystemCall(() => fs.openSync(`/proc/thread-self/ns/${kind}`, fs.constants.O_RDONLY));
   try {
-    const result = action();
-    if (result instanceof Promise) throw new TypeError("what runs in a namespace must be synchronous");
-    return result;
+    enter();
+    try {
+      const result = action();
+      if (result instanceof Promise) throw new TypeError("what runs in a namespace must be synchronous");
+      return result;
+    } finally {
+      // A thread that can't go home would serve requests in a namespace of the workload: no program is better than that.
+      if (libc.setns(home, cloneFlags[kind]) !== 0) process.kill(process.pid, os.constants.signals.SIGKILL);
+    }
   } finally {
-    // A thread that can't go home would serve requests in a namespace of the workload: no program is better than that.
-    if (libc.setns(home, cloneFlags[kind]) !== 0) process.kill(process.pid, os.constants.signals.SIGKILL);
     fs.closeSync(home);
   }
 }

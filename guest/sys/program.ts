@@ -5,7 +5,7 @@ import { GuestError } from "../core/errors.ts";
 import { closeDescriptorsOnExec } from "./descriptor.ts";
 import { defaultProgramTimeoutMs, maxProgramOutputBytes, outputAfterExitMs } from "./limits.ts";
 import { inNamespace } from "./namespace.ts";
-import { toSystemError } from "./system-error.ts";
+import { asSystemCall, toSystemError } from "./system-error.ts";
 
 /** Where programs are looked for. Never in a PATH that somebody could set. */
 const programDirectories = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -59,32 +59,36 @@ export async function runProgram(
   if (!path.isAbsolute(program)) throw new TypeError(`not an absolute path: ${program}`);
   if ([program, ...args].some((word) => word.includes("\0")))
     throw new GuestError("invalid-argument", "an argument of a program has a NUL in it");
-  options.signal?.throwIfAborted();
+  const { signal: abort, stdin, timeoutMs = defaultProgramTimeoutMs, maxOutputBytes = maxProgramOutputBytes } = options;
+  const name = path.basename(program);
+  const cancelled = (): GuestError => new GuestError("cancelled", `${name} was cancelled`);
+  if (abort?.aborted === true) throw cancelled();
   const child = start(program, args, options);
-  const maxBytes = options.maxOutputBytes ?? maxProgramOutputBytes;
   let failure: GuestError | undefined;
   const kill = (why: GuestError): void => {
     failure ??= why;
     child.kill("SIGKILL");
   };
-  const tooMuch = (): void => kill(new GuestError("resource-exhausted", `${path.basename(program)} printed too much`));
-  const stdout = collect(child.stdout, maxBytes, tooMuch);
-  const stderr = collect(child.stderr, maxBytes, tooMuch);
-  feed(child, options.stdin);
-  const timeoutMs = options.timeoutMs ?? defaultProgramTimeoutMs;
-  const timer = setTimeout(
-    () => kill(new GuestError("deadline-exceeded", `${path.basename(program)} took over ${timeoutMs} ms`)),
-    timeoutMs,
-  );
-  const onAbort = (): void => kill(new GuestError("cancelled", `${path.basename(program)} was cancelled`));
-  options.signal?.addEventListener("abort", onAbort, { once: true });
+  const tooMuch = (): void => kill(new GuestError("resource-exhausted", `${name} printed too much`));
+  const stdout = collect(child.stdout, maxOutputBytes, tooMuch);
+  const stderr = collect(child.stderr, maxOutputBytes, tooMuch);
+  feed(child, stdin);
+  const tooLate = (): void => kill(new GuestError("deadline-exceeded", `${name} took over ${timeoutMs} ms`));
+  const timer = setTimeout(tooLate, timeoutMs);
+  const onAbort = (): void => kill(cancelled());
+  abort?.addEventListener("abort", onAbort, { once: true });
+  const letGo = (): void => {
+    clearTimeout(timer);
+    abort?.removeEventListener("abort", onAbort);
+  };
+  // What comes between the exit and the end of the outputs is too late to be a failure.
+  child.once("exit", letGo);
   try {
     const [exitCode, signal] = await ended(child);
     if (failure !== undefined) throw failure;
     return { exitCode, signal, stdout: stdout(), stderr: stderr() };
   } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", onAbort);
+    letGo();
   }
 }
 
@@ -128,11 +132,13 @@ function start(program: string, args: readonly string[], options: ProgramOptions
   const stdin = options.stdin === undefined ? "ignore" : "fd" in options.stdin ? options.stdin.fd : "pipe";
   const stdio: StdioOptions = [stdin, options.stdoutFd ?? "pipe", options.stderrFd ?? "pipe"];
   const spawnIt = (): ChildProcess =>
-    spawn(program, args, {
-      stdio: [...stdio, ...(options.extraFds ?? [])],
-      cwd: options.workingDirectory ?? "/",
-      env: { PATH: programDirectories.join(":"), ...options.env },
-    });
+    asSystemCall(() =>
+      spawn(program, args, {
+        stdio: [...stdio, ...(options.extraFds ?? [])],
+        cwd: options.workingDirectory ?? "/",
+        env: { PATH: programDirectories.join(":"), ...options.env },
+      }),
+    );
   // The fork happens before spawn returns, so that the child is born in the namespace that this thread is in.
   const { networkNamespace } = options;
   return networkNamespace === undefined ? spawnIt() : inNamespace("net", networkNamespace, spawnIt);

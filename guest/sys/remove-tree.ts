@@ -1,10 +1,10 @@
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
-import os from "node:os";
 import { descriptorPath } from "./descriptor.ts";
 import { libc, linux } from "./libc.ts";
-import { maxTreeDepth } from "./limits.ts";
+import { maxOpenLevels } from "./limits.ts";
 import { openBeneath } from "./open-beneath.ts";
-import { asSystemCall, cString, isErrno, lastError, SystemError } from "./system-error.ts";
+import { asSystemCall, cString, isErrno, lastError } from "./system-error.ts";
 
 /**
  * Removes an entry of a directory with all that is below it. Links are removed, not followed. A mount anywhere in it stops
@@ -20,30 +20,55 @@ export function removeTreeAt(directory: number, name: string | Uint8Array): void
   } catch (error) {
     if (isErrno(error, "ENOENT")) return;
     if (!isErrno(error, "EISDIR")) throw error;
-    removeDirectoryAt(directory, name, 0);
+    withDirectory(directory, name, removeContents);
+    unlinkAt(directory, name, linux.AT_REMOVEDIR);
   }
 }
 
-/** Removes all that a directory holds, under the rules of {@link removeTreeAt}. */
-export function removeContents(directory: number, depth = 0): void {
-  if (depth > maxTreeDepth) throw new SystemError(os.constants.errno.ELOOP, "unlinkat");
+/**
+ * Removes all that a directory holds, under the rules of {@link removeTreeAt}. However deep a tree is, so many levels are open at once
+ * as {@link maxOpenLevels} says: what is below them is moved up first.
+ */
+export function removeContents(top: number): void {
+  while (removeLevels(top, top, 0)) {
+    // What was too deep is now at the top.
+  }
+}
+
+/** @returns whether something was moved to the top instead */
+function removeLevels(directory: number, top: number, depth: number): boolean {
   const options = { encoding: "buffer", withFileTypes: true } as const;
   const entries = asSystemCall(() => fs.readdirSync(descriptorPath(directory), options));
+  let isMoved = false;
   for (const entry of entries) {
-    if (entry.isDirectory()) removeDirectoryAt(directory, entry.name, depth + 1);
-    else unlinkAt(directory, entry.name, 0);
+    if (!entry.isDirectory()) {
+      unlinkAt(directory, entry.name, 0);
+    } else if (depth < maxOpenLevels) {
+      const hasMoved = withDirectory(directory, entry.name, (child) => removeLevels(child, top, depth + 1));
+      unlinkAt(directory, entry.name, linux.AT_REMOVEDIR);
+      isMoved ||= hasMoved;
+    } else {
+      moveToTop(directory, entry.name, top);
+      isMoved = true;
+    }
   }
+  return isMoved;
 }
 
-function removeDirectoryAt(directory: number, name: string | Uint8Array, depth: number): void {
+function moveToTop(directory: number, name: Uint8Array, top: number): void {
+  const source = cString(name, "renameat2");
+  if (libc.renameat2(directory, source, top, cString(randomUUID(), "renameat2"), linux.RENAME_NOREPLACE) !== 0)
+    throw lastError("renameat2", name);
+}
+
+function withDirectory<T>(directory: number, name: string | Uint8Array, action: (child: number) => T): T {
   const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
   const child = openBeneath(directory, name, flags, 0, { symlinks: "refuse", mounts: "refuse" });
   try {
-    removeContents(child, depth);
+    return action(child);
   } finally {
     fs.closeSync(child);
   }
-  unlinkAt(directory, name, linux.AT_REMOVEDIR);
 }
 
 /** unlinkat(2). @throws SystemError */

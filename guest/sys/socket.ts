@@ -34,9 +34,8 @@ export function listenTcp(options: {
   if (ip === undefined) throw new GuestError("invalid-argument", `not a numeric address: ${host}`);
   const address = encodeSocketAddress(ip, port);
   const family = ip.family === 4 ? AF_INET : AF_INET6;
-  const open = (): number => libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const open = (): number => openSocket(family);
   const fd = networkNamespace === undefined ? open() : inNamespace("net", networkNamespace, open);
-  if (fd < 0) throw lastError("socket");
   try {
     enableOption(fd, SOL_SOCKET, SO_REUSEADDR);
     if (family === AF_INET6) enableOption(fd, IPPROTO_IPV6, IPV6_V6ONLY);
@@ -56,6 +55,12 @@ export function boundPort(fd: number): number {
   length.writeUInt32LE(address.length);
   if (libc.getsockname(fd, address, length) !== 0) throw lastError("getsockname");
   return address.readUInt16BE(2);
+}
+
+function openSocket(family: number): number {
+  const fd = libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) throw lastError("socket");
+  return fd;
 }
 
 function enableOption(fd: number, level: number, option: number): void {

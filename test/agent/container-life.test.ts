@@ -187,6 +187,29 @@ describe.skipIf(whyNoContainers !== undefined)("life of a container", () => {
     expect(output).not.toContain("killed");
   });
 
+  test("a container that was paused before its start can be started afterwards", async () => {
+    await guest.call("CreateContainer", containerRequest(guest.paths, "c1", ["echo", "started"]));
+    await guest.call("PauseContainer", { container_id: "c1" });
+    await guest.call("ResumeContainer", { container_id: "c1" });
+    await guest.call("StartContainer", { container_id: "c1" });
+    expect(await readAll(guest, "c1", "")).toBe("started\n");
+  });
+
+  test("a container whose first process ends while it is being paused is stopped, not paused", async () => {
+    await run(guest, "c1", ["sleep", "1000"]);
+    await guest.call("PauseContainer", { container_id: "c1" });
+    await guest.call("SignalProcess", { container_id: "c1", exec_id: "", signal: 9 });
+    await guest.call("WaitProcess", { container_id: "c1", exec_id: "" });
+    expect((await failure(guest.call("ResumeContainer", { container_id: "c1" }))).message).toBe(
+      "container status is: Stopped, not paused",
+    );
+  });
+
+  test.each([2_147_484, 0xffff_ffff])("a removal may be given %i seconds", async (timeout) => {
+    await run(guest, "c1", ["sleep", "1000"]);
+    await guest.call("RemoveContainer", { container_id: "c1", timeout });
+  });
+
   test("a paused container stands still, answers nothing, and can be killed", async () => {
     await run(guest, "c1", ["sleep", "1000"]);
     await guest.call("PauseContainer", { container_id: "c1" });

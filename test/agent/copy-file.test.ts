@@ -269,6 +269,48 @@ describe.skipIf(!isRoot)("CopyFile", () => {
     expect(count).toBeGreaterThan(5);
   });
 
+  test("threat 53: an update that is sent again and again takes no more room than the first time", () => {
+    const updates = quotaBytes / 4096 + 1;
+    for (let round = 0; round < updates; round++) {
+      receive("vol/dir", { file_mode: directory });
+      receive("vol/..data", text("dir", { file_mode: symlink }));
+      receive("vol/dir/key", text("value"));
+    }
+    expect(readFileSync(at("vol/..data/key"), "utf8")).toBe("value");
+  });
+
+  test("threat 53: what a container has made of a file gives the host no room", () => {
+    receive("log", text("x"));
+    writeFileSync(at("log"), Buffer.alloc(quotaBytes));
+    receive("log", text("x"));
+    const most = Buffer.alloc(quotaBytes - 64 * 1024);
+    receive("most", { data: most, file_size: BigInt(most.length) });
+    expect(() => receive("more", { data: most, file_size: BigInt(most.length) })).toThrow("too much room");
+    writeFileSync(at("log"), Buffer.alloc(quotaBytes));
+    receive("log", text("x"));
+    expect(() => receive("more", { data: most, file_size: BigInt(most.length) })).toThrow("too much room");
+  });
+
+  test("threat 53: when there are too many uploads, the one that has rested longest goes", () => {
+    receive("active", { data: Buffer.from("1"), file_size: 3n });
+    for (let index = 0; index < 63; index++) receive(`part-${index}`, { data: Buffer.from("x"), file_size: 2n });
+    receive("active", { data: Buffer.from("2"), file_size: 3n, offset: 1n });
+    receive("one-more", { data: Buffer.from("x"), file_size: 2n });
+    receive("active", { data: Buffer.from("3"), file_size: 3n, offset: 2n });
+    expect(readFileSync(at("active"), "utf8")).toBe("123");
+  });
+
+  test("threat 53: a copy that fails keeps no room", () => {
+    receive("file", text("in the way"));
+    for (let round = 0; round < quotaBytes / 4096 + 1; round++) {
+      for (const file_mode of [directory, symlink, regular]) {
+        expect(() => receive("file/below", text("x", { file_mode }))).toThrow(/ENOTDIR|Not a directory/i);
+      }
+    }
+    expect(readdirSync(paths.uploads)).toEqual([]);
+    receive("other", text("content"));
+  });
+
   test("threat 53: directories that a path brings along count, and it cannot bring many", () => {
     let count = 0;
     expect(() => {

@@ -199,6 +199,22 @@ describe.skipIf(whyNoContainers !== undefined)("methods of the guest", () => {
     );
   });
 
+  test("threat 67: what containers keep in volumes is no termination message, wherever it is mounted", async () => {
+    const { sharedContainers, sandboxStorage } = guest.paths;
+    const emptyDir = join(sharedContainers, sandboxId, "rootfs/local/keys");
+    mkdirSync(emptyDir, { recursive: true });
+    const annotation = { "io.kubernetes.container.terminationMessagePath": "/dev/termination-log" };
+    for (const directory of [emptyDir, join(sandboxStorage, "ephemeral/cache")]) {
+      const source = join(directory, "key");
+      writeFileSync(source, "a container's secret");
+      const mounts = [{ destination: "/dev/termination-log", source, type: "bind", options: ["rbind"] }];
+      await run(guest, "c3", ["sleep", "1000"], { mounts, spec: { Annotations: annotation } });
+      const request = { log_type: "termination_log", container_id: "c3" };
+      expect((await failure(guest.call("GetDiagnosticData", request))).code).toBe("permission-denied");
+      await guest.call("RemoveContainer", { container_id: "c3" });
+    }
+  });
+
   test("OnlineCPUMem", async () => {
     await guest.call("OnlineCPUMem", { nb_cpus: 1, cpu_only: true });
     expect((await failure(guest.call("OnlineCPUMem", { nb_cpus: 100_000 }))).code).toBe("invalid-argument");

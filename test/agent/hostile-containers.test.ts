@@ -297,12 +297,27 @@ describe.skipIf(whyNoContainers !== undefined)("hostile containers, with a polic
 
   test("threat 39: storage and spec have to agree on what is the sandbox container", async () => {
     const spec = { "io.kubernetes.cri.container-type": "sandbox" };
-    const base = containerRequest(guest.paths, "victim2", ["true"]);
+    const base = containerRequest(guest.paths, "victim2", ["true"], { image: "pause" });
     const message = "image and spec disagree on whether this is the sandbox container";
     expect((await refused({ ...base, OCI: { ...base.OCI, Annotations: spec } })).message).toBe(message);
     const pause = containerRequest(guest.paths, "victim2", ["true"], { sandbox: true });
     const plain = { "io.kubernetes.cri.container-type": "container" };
     expect((await refused({ ...pause, OCI: { ...pause.OCI, Annotations: plain } })).message).toBe(message);
+  });
+
+  test("threats 29, 39: a container of an image cannot be made the pause container, whose program would run in its place", async () => {
+    const marks = [
+      { "io.kubernetes.cri.container-type": "sandbox" },
+      { "io.kubernetes.cri.container-type": "container", "io.kubernetes.cri-o.ContainerType": "sandbox" },
+      { "io.kubernetes.cri-o.ContainerType": "sandbox" },
+    ];
+    for (const Annotations of marks) {
+      const base = containerRequest(guest.paths, "victim4", ["true"]);
+      const driver_options = [`image_guest_pull=${JSON.stringify({ metadata: Annotations })}`];
+      const [image] = base.storages ?? [];
+      const request = { ...base, storages: [{ ...image, driver_options }], OCI: { ...base.OCI, Annotations } };
+      expect((await refused(request)).message).toBe("the sandbox container has no image but `pause`");
+    }
   });
 
   test("what fails late takes back what was done before: image, storage, bundle", async () => {

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { maxProcesses } from "../../guest/agent/limits.ts";
@@ -6,9 +7,14 @@ import { ProcessTable } from "../../guest/agent/process-table.ts";
 import { AgentService, type CreateContainerRequest } from "../../guest/rpc/messages/agent.ts";
 import type { MessageInit } from "../../guest/rpc/method.ts";
 import type { ContainerProcess } from "../../guest/runtime/process.ts";
+import { Cgroup } from "../../guest/sys/cgroup.ts";
 import { GuestFixture, whyNoContainers } from "./guest-fixture.ts";
 import { containerRequest, processRequest, sandboxId } from "./requests.ts";
 import { exec, failure, run } from "./running.ts";
+
+const lastProcessId = "/proc/sys/kernel/ns_last_pid";
+const canChooseIds = existsSync(lastProcessId);
+if (!canChooseIds) console.warn(`a test of reused process ids is skipped: needs ${lastProcessId}`);
 
 /** Plaintext of every sealed secret here: nothing that a host can read may ever hold it. */
 const canary = "canary-2f9d1c";
@@ -118,6 +124,45 @@ describe.skipIf(whyNoContainers !== undefined)("hostile requests, with a policy 
     expect(await refused({ ...request, OCI: { ...request.OCI, Linux: { Namespaces } } })).toBe("permission-denied");
   });
 
+  test.skipIf(!canChooseIds)(
+    "threat 49: a process that gets the id of the first container's while an image is pulled shares nothing",
+    async () => {
+      const pulling = Promise.withResolvers<void>();
+      const released = Promise.withResolvers<void>();
+      const { imagePuller } = guest.dependencies;
+      const slow = new GuestFixture({
+        dependencies: {
+          imagePuller: {
+            pullImage: async (reference, bundle, ...rest) => {
+              pulling.resolve();
+              await released.promise;
+              await imagePuller.pullImage(reference, bundle, ...rest);
+            },
+          },
+        },
+      });
+      let stranger: ChildProcess | undefined;
+      try {
+        await slow.call("CreateSandbox", { sandbox_id: sandboxId });
+        await run(slow, sandboxId, [], { sandbox: true, process: { Args: ["/pause"] } });
+        const pid = firstProcessBelow(slow.paths.cgroupParent, sandboxId);
+        const request = containerRequest(slow.paths, "late", ["true"], { request: { sandbox_pidns: true } });
+        const creation = failure(slow.call("CreateContainer", request));
+        await pulling.promise;
+        await slow.call("SignalProcess", { container_id: sandboxId, exec_id: "", signal: 9 });
+        await slow.call("WaitProcess", { container_id: sandboxId, exec_id: "" });
+        stranger = spawnWithId(pid);
+        released.resolve();
+        expect((await creation).code).toBe("internal");
+      } finally {
+        released.resolve();
+        await slow.call("DestroySandbox", {});
+        stranger?.kill("SIGKILL");
+        expect(await slow.close()).toEqual([]);
+      }
+    },
+  );
+
   test("threat 50: an exec opens no sealed secret, and no answer holds one", async () => {
     unsealed.length = 0;
     const process = { Env: ["PATH=/bin", "ORACLE=sealed.x.y.z"] };
@@ -165,6 +210,26 @@ describe.skipIf(whyNoContainers !== undefined)("hostile requests, with a policy 
     await guest.call("RemoveContainer", { container_id: "ended" });
   });
 });
+
+/** The process that a container began with, as this machine numbers it. */
+function firstProcessBelow(cgroupParent: string, id: string): number {
+  const [first] = Cgroup.at(`${cgroupParent}/${id}`)
+    .processes()
+    .sort((one, other) => one - other);
+  if (first === undefined) throw new Error(`no process in ${id}`);
+  return first;
+}
+
+/** A process of this machine with an id that is free. Others may start a process just then, so it takes a few tries. */
+function spawnWithId(pid: number): ChildProcess {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    writeFileSync(lastProcessId, `${pid - 1}`);
+    const child = spawn("/bin/busybox", ["sleep", "1000"], { stdio: "ignore" });
+    if (child.pid === pid) return child;
+    child.kill("SIGKILL");
+  }
+  throw new Error(`no process got the id ${pid}`);
+}
 
 test("threat 57: a container has a bounded number of processes, and room again when one was collected", async () => {
   const process = { exited: Promise.resolve(0) } as unknown as ContainerProcess; // the table looks at nothing else here

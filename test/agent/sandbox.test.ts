@@ -1,6 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { GuestError } from "../../guest/core/errors.ts";
+import { OciRuntime } from "../../guest/runtime/oci-runtime.ts";
 import { readMountTable } from "../../guest/sys/mount.ts";
 import { GuestFixture, whyNoContainers } from "./guest-fixture.ts";
 import { containerRequest, sandboxId } from "./requests.ts";
@@ -44,6 +46,12 @@ describe.skipIf(whyNoContainers !== undefined)("the sandbox", () => {
       expect((await failure(modules)).code).toBe("permission-denied");
     }
     expect(readdirSync(guest.paths.namespaces)).toEqual([]);
+  });
+
+  test("a host name that the shim has cut at 64 characters may end in a dot or a hyphen", async () => {
+    await guest.call("CreateSandbox", { sandbox_id: sandboxId, hostname: `${"a".repeat(63)}-` });
+    await run(guest, "c1", ["hostname"]);
+    expect(await readAll(guest, "c1", "")).toBe(`${"a".repeat(63)}-\n`);
   });
 
   test.each([
@@ -149,6 +157,29 @@ describe.skipIf(whyNoContainers !== undefined)("the sandbox", () => {
     expect((await failure(guest.call("CreateContainer", containerRequest(guest.paths, "c2", ["true"])))).code).toBe(
       "failed-precondition",
     );
+  });
+
+  test("threat 71: a sandbox of which something could not be taken away says so and ends all the same", async () => {
+    class StuckRuntime extends OciRuntime {
+      override async delete(id: string, bundle: string): Promise<void> {
+        await super.delete(id, bundle);
+        throw new GuestError("internal", "it is stuck");
+      }
+    }
+    const stateDirectory = join(guest.root, "state-of-stuck");
+    const stuck = new GuestFixture({
+      dependencies: { runtime: new StuckRuntime({ program: "/usr/sbin/runc", stateDirectory }) },
+    });
+    await stuck.call("CreateSandbox", { sandbox_id: sandboxId });
+    await run(stuck, "c1", ["sleep", "1000"]);
+    expect(await failure(stuck.call("DestroySandbox", {}))).toEqual({
+      code: "internal",
+      message: "the container could not be removed completely",
+    });
+    expect((await failure(stuck.call("DestroySandbox", {}))).code).toBe("internal");
+    await new Promise(setImmediate);
+    expect(stuck.destroyed).toBe(1);
+    expect(await stuck.close()).toEqual([]);
   });
 
   test("a container that is being made when the sandbox ends goes with it", async () => {

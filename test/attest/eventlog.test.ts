@@ -200,6 +200,16 @@ describe("recorder", () => {
     await expect(EventLogRecorder.open(registers, files, 17)).rejects.toThrow("cut off");
   });
 
+  test("a log that evidence could no longer carry is full: nobody can spoil attestation by filling it", async () => {
+    const { files, registers, recorder } = await start();
+    const large = { ...event, content: "x".repeat(300_000), pcr: undefined };
+    for (let count = 0; count < 3; count++) await recorder.record(large);
+    await expect(recorder.record(large)).rejects.toMatchObject({ code: "resource-exhausted" });
+    expect(files.pending).toBeUndefined();
+    await recorder.record({ ...event, pcr: undefined });
+    expectProven(files, registers);
+  });
+
   test("an event that is refused stops no other", async () => {
     const { files, registers, recorder } = await start();
     const refused = recorder.record({ ...event, content: "a\nb", pcr: undefined });

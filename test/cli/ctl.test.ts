@@ -6,28 +6,12 @@ import { run } from "../../guest/cli/ctl.ts";
 import { GuestError } from "../../guest/core/errors.ts";
 import { createIdentities } from "../rpc/identities.ts";
 import { openTestPort, type TestPort } from "../rpc/test-port.ts";
+import { runCommand } from "./command-under-test.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "podkeep-ctl-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function ctl(args: readonly string[], stdin = "") {
-  let stdout = "";
-  let stderr = "";
-  const exitCode = await run(args, {
-    stdin: (async function* () {
-      yield Buffer.from(stdin);
-    })(),
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-    environment: {},
-    signal: new AbortController().signal,
-  });
-  return { exitCode, stdout, stderr };
-}
+const ctl = (args: readonly string[], stdin = "") => runCommand(run, args, stdin);
 
 function at(port: TestPort): string[] {
   return ["--plain", "--address", `127.0.0.1:${port.address.port}`];
@@ -132,9 +116,12 @@ describe("exit codes", () => {
     ["an unknown option", ["--nope", "Check"]],
     ["an unknown protocol", ["--plain", "--protocol", "http", "Check"]],
     ["an unknown address", ["--plain", "--address", "nowhere", "Check"]],
+    ["a socket without a path", ["--address", "unix://", "Check"]],
     ["TCP without a word on TLS", ["Check"]],
+    ["TCP both with and without TLS", ["--plain", "--tls-ca", "/dev/null", "Check"]],
     ["a certificate without key", ["--tls-ca", "/dev/null", "--tls-cert", "/dev/null", "Check"]],
     ["a time that is none", ["--plain", "--timeout", "soon", "Check"]],
+    ["a time that no timer holds", ["--plain", "--timeout", "1e10", "Check"]],
     ["broken JSON", ["--plain", "Check", "{"]],
     ["an unknown member", ["--plain", "Check", '{"servce": ""}']],
     ["a missing file", ["--plain", "Check", "@/nonexistent/request.json"]],

@@ -79,6 +79,8 @@ test.each([
   [["--json", "--config-map"], "not both"],
   [["--expires", "soon"], "no date"],
   [["--namespace", "a: b"], "no Kubernetes name"],
+  [["--ovmf", "/dev/null", "--vcpus", "1", "--vcpu-type", "Z80"], "--vcpu-type: CPU type Z80 is none of"],
+  [["--ovmf", "/dev/null", "--vcpus", "one", "--vcpu-type", "EPYC"], "--vcpus is no number"],
   [["--unknown"], "unknown"],
 ])("a wrong command line %j says what is wrong, and how it goes", async (args, reason) => {
   const { exitCode, stdout, stderr } = await runCommand(run, args);

@@ -20,7 +20,7 @@ describe("apf.json", () => {
 
   test.each([
     ["[]", "no JSON object"],
-    ["{", "JSON"],
+    ["{", "apf.json: JSON line 1, column 2"],
     ['{"tls-server-cert": 1}', "tls-server-cert"],
     ['{"tls-server-cert": "x"}', "tls-server-key"],
     ['{"tls-cipher-suites": [1]}', "tls-cipher-suites"],

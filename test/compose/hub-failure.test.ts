@@ -9,10 +9,11 @@ import { exitCodes } from "../../guest/core/command.ts";
 import { type ErrorCode, GuestError } from "../../guest/core/errors.ts";
 import { silentLog } from "../../guest/core/log.ts";
 import { Scope } from "../../guest/core/scope.ts";
+import { parseInitdata } from "../../guest/initdata/initdata.ts";
 import { localGate } from "../../guest/rpc/local-gate.ts";
 import { MethodRegistry } from "../../guest/rpc/method-registry.ts";
 import { servePort } from "../../guest/rpc/port.ts";
-import { minimalDocument } from "../initdata/documents.ts";
+import { bytesOf, minimalDocument } from "../initdata/documents.ts";
 import { leaveFile, modeOf, runProvision, type Scene, setScene } from "./provision/provision-fixture.ts";
 import { runCommand } from "./running-command.ts";
 
@@ -38,14 +39,14 @@ async function failOf(error: unknown, configuration: Configuration, line = "podk
 }
 
 function connect({ configuration }: Scene): Promise<unknown> {
-  return connectHub(configuration, new Scope());
+  return connectHub(configuration, undefined, new Scope());
 }
 
-async function startHub({ configuration }: Scene): Promise<Scope> {
+async function startHub({ configuration }: Scene, path = configuration.hub.dataHubSocket): Promise<Scope> {
   const scope = new Scope();
   const registry = new MethodRegistry({ gate: localGate, log: silentLog });
-  mkdirSync(dirname(configuration.hub.dataHubSocket), { recursive: true });
-  await servePort({ registry, listen: { path: configuration.hub.dataHubSocket }, plain: true, log: silentLog, scope });
+  mkdirSync(dirname(path), { recursive: true });
+  await servePort({ registry, listen: { path }, plain: true, log: silentLog, scope });
   return scope;
 }
 
@@ -109,6 +110,15 @@ describe("an agent that waits for the hub", () => {
       .mockReturnValueOnce(start)
       .mockReturnValue(start + 60_000);
     await expect(connect(scene)).rejects.toMatchObject({ code: "unavailable", message });
+  });
+
+  test("looks where the initdata's cdh.toml has the hub listen", async () => {
+    const scene = sceneOfHub();
+    const path = join(scene.directory, "elsewhere.sock");
+    await using _hub = await startHub(scene, path);
+    const document = minimalDocument.replace("/run/confidential-containers/cdh.sock", path);
+    await using scope = new Scope();
+    await expect(connectHub(scene.configuration, parseInitdata(bytesOf(document)), scope)).resolves.toBeDefined();
   });
 
   test("does not take the word of a hub from before provisioning", async () => {

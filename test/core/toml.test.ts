@@ -24,6 +24,16 @@ describe("parseToml", () => {
   });
 
   test.each([
+    ["= 1", "line 1, column 1"],
+    ["a = .5", "line 1, column 5"],
+    ["a = 1\n= 1", "line 2, column 1"],
+    ["a = 1\nb = .5", "line 2, column 5"],
+    ["a = 1\r\n\r\nb = .5", "line 3, column 5"],
+  ])("says where the fault is: %j", (text, place) => {
+    expect(() => parseToml(text)).toThrow(`TOML ${place}: `);
+  });
+
+  test.each([
     "constructor.polluted = 1",
     "[constructor]\npolluted = 1",
     "[[constructor]]\npolluted = 1",

@@ -121,6 +121,7 @@ describe("threat 137: bytes of keys don't stay in memory", () => {
           mountExt4: () => {},
           findDevice: () => ({ path: device, number: { major: 8, minor: 16 } }),
           isInUse: () => false,
+          readEnds: () => {},
         },
         headerDirectory: join(folder.path, "headers"),
         mountRoots: [folder.path],

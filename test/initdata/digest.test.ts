@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { encodeBase64 } from "../../guest/initdata/base64.ts";
+import { encodeBase64 } from "../../guest/core/base64.ts";
 import { absentInitdata } from "../../guest/initdata/compose-document.ts";
 import { digestOf, launchDataOf, parseDigest, pcr8Of, requireDigest } from "../../guest/initdata/digest.ts";
 import { parseInitdata } from "../../guest/initdata/initdata.ts";

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeBase64 } from "../../guest/initdata/base64.ts";
+import { encodeBase64 } from "../../guest/core/base64.ts";
 import { carrierStreamBytes, encodeCarrier, readCarrier } from "../../guest/initdata/carrier.ts";
 import { digestOf } from "../../guest/initdata/digest.ts";
 import { decodeAnnotation, encodeAnnotation, formOf, unwrapInitdata } from "../../guest/initdata/encodings.ts";

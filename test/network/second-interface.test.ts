@@ -1,9 +1,9 @@
-import { getuid } from "node:process";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { JsonValue } from "../../guest/core/json.ts";
 import { createLog } from "../../guest/core/log.ts";
 import { type PodNetworkOptions, setUpPodNetwork } from "../../guest/network/pod-network.ts";
 import { parsePodNetworkConfiguration } from "../../guest/network/pod-network-configuration.ts";
+import { isRoot } from "../sys/root.ts";
 import { sampleConfiguration } from "./pod-network-samples.ts";
 import { ip, networkNamespace } from "./support.ts";
 import { arriving } from "./udp-delivery.ts";
@@ -15,7 +15,7 @@ const podRoutes = [
   { dst: "10.128.0.0/24", gw: "", dev: "eth0", protocol: "kernel", scope: "link" },
 ];
 
-describe.skipIf(getuid?.() !== 0)("a VM with two interfaces, real packets (needs root)", () => {
+describe.skipIf(!isRoot)("a VM with two interfaces, real packets", () => {
   let root: string;
   let pod: string;
   let node: string;

@@ -1,8 +1,8 @@
-import { getuid } from "node:process";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createLog } from "../../guest/core/log.ts";
 import { setUpPodNetwork, tearDownPodNetwork } from "../../guest/network/pod-network.ts";
 import { parsePodNetworkConfiguration } from "../../guest/network/pod-network-configuration.ts";
+import { isRoot } from "../sys/root.ts";
 import { sampleConfiguration } from "./pod-network-samples.ts";
 import { ip, networkNamespace } from "./support.ts";
 import { arriving, type UdpPacket } from "./udp-delivery.ts";
@@ -13,7 +13,7 @@ const vm = "10.10.0.2";
 const stranger = "10.10.0.9";
 const configuration = parsePodNetworkConfiguration(sampleConfiguration);
 
-describe.skipIf(getuid?.() !== 0)("who may speak in the tunnel (needs root)", () => {
+describe.skipIf(!isRoot)("who may speak in the tunnel", () => {
   let root: string;
   let pod: string;
   /** A machine with the worker's address and a stranger's, on the cable of the VM. */

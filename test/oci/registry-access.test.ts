@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { defaultImageLimits } from "../../guest/oci/limits.ts";
 import { parseReference } from "../../guest/oci/reference.ts";
 import { parseChallenges } from "../../guest/oci/registry/challenge.ts";
+import { RegistryClient } from "../../guest/oci/registry/client.ts";
 import { parseCredentials } from "../../guest/oci/registry/credentials.ts";
 import type { RequestSender } from "../../guest/oci/registry/http.ts";
 import { HttpClient } from "../../guest/sys/http-client.ts";
@@ -73,6 +75,40 @@ describe("K10: private registries", () => {
     expect(seen).toEqual([undefined, undefined]);
   });
 
+  test("a challenge from where a redirect led is not answered: the credentials are for the registry", async () => {
+    const account = { username: "pod", password: "secret" };
+    await using elsewhere = await startRegistry();
+    await using fixture = await startPullFixture({ credentials: () => account });
+    const reference = fixture.registry.push("private/a", "v1", image());
+    elsewhere.intercept((_request, response) => {
+      const realm = `http://${elsewhere.host}/token`;
+      response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}", Basic realm="x"` }).end();
+      return true;
+    });
+    fixture.registry.intercept((request, response) => {
+      response.writeHead(307, { location: `http://${elsewhere.host}${request.url}` }).end();
+      return true;
+    });
+    await expect(fixture.pull(reference)).rejects.toThrow(expect.objectContaining({ kind: "access" }));
+    expect(elsewhere.requests).toEqual(["GET /v2/private/a/manifests/v1"]);
+  });
+
+  test.each(["basic", "token"] as const)(
+    "requests that are challenged at once all get their answer (%s)",
+    async (kind) => {
+      const account = { username: "pod", password: "secret" };
+      await using fixture = await startPullFixture({}, { auth: { kind, ...account } });
+      const { registry, sender } = fixture;
+      const built = image();
+      registry.push("private/a", "v1", built);
+      const options = { host: registry.host, repository: "private/a", plainHttp: true, credentials: account };
+      const client = new RegistryClient({ ...options, sender, limits: defaultImageLimits });
+      const { signal } = new AbortController();
+      const manifests = await Promise.all([1, 2, 3].map(() => client.manifest("v1", signal)));
+      expect(manifests.map(({ digest }) => digest)).toEqual(Array(3).fill(built.manifest.digest));
+    },
+  );
+
   test("a token service without TLS is refused for a registry that has it", async () => {
     await using fixture = await startPullFixture();
     fixture.registry.intercept((_request, response) => {
@@ -94,9 +130,9 @@ describe("registries with TLS", () => {
   async function startTlsFixture(client = trusting()) {
     let host = "";
     const sender: RequestSender = {
-      request: (request) => {
+      request: async (request) => {
         const url = String(request.url).replace("://registry.example/", `://${host}/`);
-        return client.request({ ...request, url });
+        return { ...(await client.request({ ...request, url })), url: new URL(request.url) };
       },
     };
     const fixture = await startPullFixture({ sender }, { tls });

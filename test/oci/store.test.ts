@@ -34,14 +34,26 @@ test("a directory that an upper layer merely implies keeps what its own layer sa
     { name: "tmp/deep/", type: "5", mode: 0o750, mtime: 3000 },
     { name: "bin", type: "2", linkName: "usr/bin" },
     { name: "gone/", type: "5", mode: 0o700 },
+    { name: "hidden/", type: "5", mode: 0o700 },
+    { name: "implied/below", content: "x" },
   ]);
   const middle = buildLayer([{ name: ".wh.gone" }]);
-  const upper = buildLayer([{ name: "tmp/deep/file" }, { name: "bin/tool" }, { name: "gone/file" }]);
+  const upper = buildLayer([
+    { name: "tmp/deep/file" },
+    { name: "bin/tool" },
+    { name: "gone/file" },
+    { name: "hidden/.wh..wh..opq" },
+    { name: "implied/", type: "5", mode: 0o500 },
+    { name: "new/deep/file" },
+  ]);
   const { rootfsPath } = await fixture.pull(fixture.registry.push("a", "v1", pushed([lower, middle, upper])));
   expect(look(rootfsPath, ".")).toEqual(["711", 1, 0, 1000]);
   expect(look(rootfsPath, "tmp")).toEqual(["1777", 2, 3, 2000]);
   expect(look(rootfsPath, "tmp/deep")).toEqual(["750", 0, 0, 3000]);
   expect(look(rootfsPath, "gone")[0]).toBe("755");
+  expect(look(rootfsPath, "hidden")[0]).toBe("755");
+  expect(look(rootfsPath, "implied")[0]).toBe("500");
+  expect(look(rootfsPath, "new/deep")[0]).toBe("755");
   // As with containerd, a directory of an upper layer takes the place of a link below it.
   expect(readdirSync(join(rootfsPath, "bin"))).toEqual(["tool"]);
 });
@@ -110,6 +122,17 @@ test("what a container wrote is removed when somebody else unmounted its root", 
   expect(readdirSync(join(fixture.storeDirectory, "overlay"))).toHaveLength(2);
   const again = await fixture.pull(reference, "one");
   expect(readdirSync(again.rootfsPath)).toEqual(["a"]);
+});
+
+test("what a container wrote may be too deep to be removed: other pulls go on", async () => {
+  await using fixture = await startPullFixture();
+  const reference = fixture.registry.push("a", "v1", pushed([buildLayer([{ name: "a" }])]));
+  const { rootfsPath } = await fixture.pull(reference, "one");
+  mkdirSync(join(rootfsPath, "d/".repeat(1100)), { recursive: true });
+  unmount(rootfsPath);
+  expect(readdirSync((await fixture.pull(reference, "two")).rootfsPath)).toEqual(["a"]);
+  fixture.puller.removeUnused();
+  expect(fixture.layers()).toHaveLength(1);
 });
 
 test("a bundle has one root at a time", async () => {
@@ -204,6 +227,18 @@ test.each(["relative", "/a,b", "/a:b", "/a b", "/a/../b"])("a store at %j is ref
   const reference = fixture.registry.push("a", "v1", pushed([buildLayer([{ name: "a" }])]));
   await expect(fixture.pull(reference)).rejects.toThrow(expect.objectContaining({ kind: "store" }));
   expect(existsSync(storeDirectory)).toBe(false);
+});
+
+test.each(["/..", "/."])("a store whose path ends with %s is refused", async (end) => {
+  const directory = mkdtempSync(join(tmpdir(), "podkeep-store-"));
+  try {
+    await using fixture = await startPullFixture({ storeDirectory: `${directory}/store${end}` });
+    const reference = fixture.registry.push("a", "v1", pushed([buildLayer([{ name: "a" }])]));
+    await expect(fixture.pull(reference)).rejects.toThrow(expect.objectContaining({ kind: "store" }));
+    expect(readdirSync(directory)).toEqual([]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("device nodes of an image are dead in its root", async () => {

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LayerUnpacker, type UnpackedLayer } from "../../guest/oci/layer/unpacker.ts";
-import { defaultImageLimits } from "../../guest/oci/limits.ts";
+import { defaultImageLimits, type ImageLimits } from "../../guest/oci/limits.ts";
 import { TarReader } from "../../guest/oci/tar/reader.ts";
 import { Directory } from "../../guest/sys/directory.ts";
 import { gnuLongHeader, type TarEntryInit, tarArchive } from "../registry/tar-writer.ts";
@@ -37,9 +37,13 @@ afterEach(() => {
 });
 
 function unpack(...entries: (TarEntryInit | Buffer)[]): UnpackedLayer {
+  return unpackWithin(defaultImageLimits, ...entries);
+}
+
+function unpackWithin(limits: ImageLimits, ...entries: (TarEntryInit | Buffer)[]): UnpackedLayer {
   using parent = Directory.open(jail);
-  const unpacker = new LayerUnpacker(parent, "root", defaultImageLimits);
-  const reader = new TarReader(unpacker, defaultImageLimits);
+  const unpacker = new LayerUnpacker(parent, "root", limits);
+  const reader = new TarReader(unpacker, limits);
   try {
     reader.write(tarArchive(entries));
     reader.end();
@@ -145,13 +149,14 @@ describe("unpacking", () => {
     unpack(
       { name: "a", content: "first" },
       { name: "a", content: "second" },
-      { name: "d/", type: "5", mode: 0o700 },
+      { name: "d/", type: "5", mode: 0o700, mtime: 1000 },
       { name: "d/x" },
-      { name: "d/", type: "5", mode: 0o755 },
+      { name: "d/", type: "5", mode: 0o755, mtime: 2000 },
     );
     expect(readFileSync(inRoot("a"), "utf8")).toBe("second");
     expect(readdirSync(inRoot("d"))).toEqual(["x"]);
     expect(lstatSync(inRoot("d")).mode & 0o777).toBe(0o755);
+    expect(lstatSync(inRoot("d")).mtimeMs).toBe(2_000_000);
   });
 
   test("GNU tar's archives unpack to the same tree", () => {
@@ -184,6 +189,19 @@ function splitOffEnd(archive: Buffer): Buffer[] {
   while (archive.subarray(end - 512, end).every((byte) => byte === 0)) end -= 512;
   return [archive.subarray(0, end)];
 }
+
+describe("threat 108: directories are remembered until the layer's end, so their paths are bounded", () => {
+  const limits = { ...defaultImageLimits, maxDirectoryPathBytes: 1000 };
+  const many = Array.from({ length: 60 }, (_, index) => `${"n".repeat(20)}/${index}`);
+
+  test.each<[string, TarEntryInit[]]>([
+    ["with entries", many.map((name) => ({ name, type: "5" }))],
+    ["implied by files", many.map((name) => ({ name: `${name}/file` }))],
+    ["implied by one deep file", [{ name: `${"d/".repeat(45)}file` }]],
+  ])("%s", (_name, entries) => {
+    expect(() => unpackWithin(limits, ...entries)).toThrow(expect.objectContaining({ kind: "limit" }));
+  });
+});
 
 describe("threat 107: hostile archives", () => {
   test.each<[string, TarEntryInit[]]>([

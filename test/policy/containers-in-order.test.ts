@@ -27,7 +27,11 @@ const usualMounts = [
   { destination: "/proc", source: "proc", type: "proc" },
   { destination: "/dev", source: "tmpfs", type: "tmpfs" },
   { destination: "/dev/shm", source: "/run/kata-containers/sandbox/shm", type: "bind" },
-  { destination: "/etc/hosts", source: `${copied}/hosts`, type: "bind" },
+  {
+    destination: "/etc/hosts",
+    source: "/run/kata-containers/shared/containers/c1-0123456789abcdef-hosts",
+    type: "bind",
+  },
 ];
 
 /** A pod under the shipped policy, spoken to as a shim does. */
@@ -152,6 +156,18 @@ test("threat 29: the workload is refused without its guard, without a variable, 
   expect(pod.create("web", "c3")).toBe(true);
 });
 
+test("threat 29: a guard whose start is under way has not been started, and may never be", () => {
+  const pod = podWithPause();
+  pod.run("unlock", "c1");
+  pod.remove("c1");
+  expect(pod.create("guard", "c2")).toBe(true);
+  const start = pod.decide("StartContainer", { container_id: "c2" });
+  expect(pod.create("web", "c3")).toBe(false);
+  if (start.kind === "allow") start.rollback();
+  expect(pod.create("web", "c3")).toBe(false);
+  expect([pod.start("c2"), pod.create("web", "c3")]).toEqual([true, true]);
+});
+
 test("threat 30: there is one instance of a container at a time, under whatever id", () => {
   const pod = podWithPause();
   expect(pause(pod, "box2")).toBe(false);
@@ -207,6 +223,25 @@ test("threat 51: what containers hand each other comes from them, not from the h
   const Mounts = [{ destination: "/keys", source: memory.mount_point, type: "bind" }];
   expect(pod.create("unlock", "c1", { request: { storages: [pull, memory] }, spec: { Mounts } })).toBe(true);
 });
+
+test.each(["/dev/termination-log", "/etc/hosts", "/dev/shm", "/etc/web"])(
+  "threat 67: what containers hand each other is not put at %s, where the host could read it",
+  (destination) => {
+    const pod = podWithPause();
+    pod.run("unlock", "c1");
+    pod.remove("c1");
+    pod.run("guard", "c2");
+    const memory = "/run/kata-containers/sandbox/shared/containers/keys";
+    for (const source of [`${emptyDir.mount_point}/key`, emptyDir.mount_point, memory]) {
+      const Mounts = [
+        { destination: "/keys", source: emptyDir.mount_point, type: "local" },
+        { destination, source, type: "bind" },
+      ];
+      expect(pod.create("web", "c3", { spec: { Mounts } })).toBe(false);
+    }
+    expect(pod.create("web", "c3")).toBe(true);
+  },
+);
 
 test("threat 49: processes are shared only where the policy says so", () => {
   expect(podWithPause().create("unlock", "c1", { request: { sandbox_pidns: true } })).toBe(false);

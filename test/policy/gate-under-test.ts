@@ -1,4 +1,5 @@
 import { deepFreeze } from "../../guest/core/deep-freeze.ts";
+import { GuestError } from "../../guest/core/errors.ts";
 import type { JsonObject, JsonValue } from "../../guest/core/json.ts";
 import { createLog, type LogLevel } from "../../guest/core/log.ts";
 import type { PolicyOrigin } from "../../guest/policy/active-policy.ts";
@@ -105,3 +106,14 @@ export function receivedRequest(method: MethodDefinition, init: unknown): unknow
 }
 
 type RequestOf<M> = M extends MethodDefinition<infer Request, infer _Response> ? Request : never;
+
+/** What a refused call throws: code and text for the peer. */
+export function refusal(call: () => unknown): { readonly code: string; readonly peerMessage: string } {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof GuestError) return { code: error.code, peerMessage: error.peerMessage };
+    throw error;
+  }
+  throw new Error("the call was allowed");
+}

@@ -71,6 +71,21 @@ describe("PolicyState", () => {
     expect(formatJson(state.document)).toBe('{"pstate":{}}');
   });
 
+  test("what is certain has the changes of requests that have succeeded, and no others", () => {
+    const state = new PolicyState();
+    const first = begin(state, { id: 1 });
+    const second = begin(state, { id: 2 });
+    expect(formatJson(state.certain)).toBe('{"pstate":{}}');
+    second.commit();
+    expect(sortedText(state.certain)).toBe("id2=2,owner=2");
+    expect(sortedText(state.document)).toBe("id1=1,id2=2,owner=1");
+    first.commit();
+    expect(state.certain).toBe(state.document);
+    begin(state, { id: 3 }).rollback();
+    expect(state.certain).toBe(state.document);
+    expect(sortedText(state.document)).toBe("id1=1,id2=2,owner=1");
+  });
+
   test("a failing patch leaves the document, whole patch or nothing", () => {
     const state = new PolicyState();
     const patch = [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isContainerId } from "../../guest/policy/request-guard.ts";
+import { isContainerId } from "../../guest/policy/container-id.ts";
 import { scriptedGate } from "./gate-under-test.ts";
 
 const everythingAllowed = () =>

@@ -142,6 +142,7 @@ describe("scenario P5, threat 56: exec-allow-list", () => {
     Cwd: "/work",
     Env: ["PATH=/usr/bin:/bin", "A=b"],
     Args: ["cat", "/etc/os-release"],
+    NoNewPrivileges: true,
   };
   const withContainer = () => {
     const { outcome } = gateWith("exec-allow-list.rego");
@@ -177,6 +178,7 @@ describe("scenario P5, threat 56: exec-allow-list", () => {
     ["capabilities", { Capabilities: { Effective: ["CAP_SYS_ADMIN"] } }],
     ["capabilities, all empty", { Capabilities: {} }],
     ["a security label", { SelinuxLabel: "x" }],
+    ["privileges that the container has given up", { NoNewPrivileges: false }],
   ])("%s doesn't", (_name, change) => {
     expect(withContainer()(change)).toBe("permission-denied");
   });

@@ -80,8 +80,9 @@ describe("K1: resources", () => {
     `/cdh/resource/default/key/${"1".repeat(300)}`,
     "/cdh/resource/",
   ])("threat 125: %s is refused before the data hub is asked", async (path) => {
-    const { ask } = await start("resource", { kbs });
+    const { ask, requests } = await start("resource", { kbs });
     expect(await ask("GET", path)).toEqual({ status: 400, type: undefined, body: "BAD REQUEST" });
+    expect(requests).toEqual([]);
   });
 });
 

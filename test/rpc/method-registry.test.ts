@@ -164,6 +164,18 @@ describe("failures", () => {
     expect(events).toEqual(["ask Check", "rollback"]);
   });
 
+  test("a caller that went away is no line of the log that an operator has to read", async () => {
+    const lines: string[] = [];
+    const registry = new MethodRegistry({ gate: localGate, log: createLog((line) => lines.push(line), "info") });
+    registry.add(Health, {
+      Check: () => Promise.reject(new GuestError("cancelled", "cancelled")),
+      Version: () => Promise.reject(new GuestError("not-found", "not found")),
+    });
+    await expect(registry.find("grpc.Health", "Check").invoke(noBytes, newCall())).rejects.toThrow("cancelled");
+    await expect(registry.find("grpc.Health", "Version").invoke(noBytes, newCall())).rejects.toThrow("not found");
+    expect(lines.map((line) => JSON.parse(line).code)).toEqual(["not-found"]);
+  });
+
   test("an error that nobody raised on purpose tells the peer nothing and the log everything", async () => {
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line));

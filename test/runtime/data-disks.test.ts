@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findDataDisk } from "../../guest/runtime/data-disks/data-disk.ts";
 import type { DiskAddress } from "../../guest/runtime/data-disks/disk-candidates.ts";
@@ -119,6 +119,15 @@ describe.skipIf(!isRoot)("finding a data disk", () => {
     const waiting = find({ lun: 1 }, 600_000, caller.signal);
     caller.abort(new Error("gone"));
     await expect(waiting).rejects.toThrow("gone");
+  });
+
+  test("Azure: a disk that comes later is waited for, though the system's disk has its LUN on the first controller", async () => {
+    devices.setChassisTag("7783-7084-3265-9085-8269-3286-77");
+    devices.add({ name: "sda", scsi: "0:0:0:0", partitions: ["sda1"] });
+    const found = find({ lun: 0 }, 10_000);
+    await setImmediate();
+    devices.add({ name: "sdc", scsi: "1:0:0:0" });
+    expect(await found).toBe("sdc");
   });
 
   test("this machine's own disks can be looked at", async () => {

@@ -21,13 +21,18 @@ import { createGuestPaths, type GuestPaths } from "../../guest/runtime/guest-pat
 import { createBindDriver, createWatchableBindDriver } from "../../guest/runtime/storage/bind.ts";
 import { createEphemeralDriver } from "../../guest/runtime/storage/ephemeral.ts";
 import { createLocalDriver } from "../../guest/runtime/storage/local.ts";
+import { MountPlace } from "../../guest/runtime/storage/mount-place.ts";
 import { createOverlayDriver } from "../../guest/runtime/storage/overlayfs.ts";
 import type { AttachContext } from "../../guest/runtime/storage/storage-driver.ts";
 import { StorageTable } from "../../guest/runtime/storage/storage-table.ts";
+import type { Directory } from "../../guest/sys/directory.ts";
 import { mount, readMountTable, unmount } from "../../guest/sys/mount.ts";
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.warn("storage tests are skipped: need root");
+
+const hugePages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+if (!existsSync(hugePages)) console.warn("a storage test is skipped: the kernel has no huge pages of 2 MiB");
 
 const context: AttachContext = {
   containerId: "c1",
@@ -204,6 +209,41 @@ describe.skipIf(!isRoot)("storages", () => {
       "no huge pages of this size",
     );
     await expect(attach({ ...huge, options: ["pagesize=2097152", "size=1"] })).rejects.toThrow("malformed size");
+  });
+
+  test.skipIf(!existsSync(hugePages))("huge pages are reserved for a volume, and given back with it", async () => {
+    const reserved = (): number => Number(readFileSync(hugePages, "utf8"));
+    const before = reserved();
+    const huge = { driver: "ephemeral", source: "nodev", fstype: "hugetlbfs", mount_point: sandbox("huge") };
+    const use = await attach({ ...huge, options: ["pagesize=2097152", "size=4194304", "fsgid=1234"] });
+    expect(reserved()).toBe(before + 2);
+    expect(lstatSync(sandbox("huge"))).toMatchObject({ gid: 1234, mode: 0o043777 });
+    await use.undo();
+    expect(reserved()).toBe(before);
+    // Rounded, this is the size of a folder; but there is no file system with such pages.
+    await expect(attach({ ...huge, options: ["pagesize=2097153", "size=2097153"] })).rejects.toThrow();
+    expect(reserved()).toBe(before);
+  });
+
+  test("ephemeral memory may be read-only, with its owner all the same", async () => {
+    const options = ["ro", "mode=0755", "fsgid=1234"];
+    const use = await attach({ ...valid.ephemeral, options, mount_point: sandbox("ro") });
+    expect(lstatSync(sandbox("ro"))).toMatchObject({ gid: 1234, mode: 0o042775 });
+    expect(() => writeFileSync(sandbox("ro/x"), "")).toThrow("EROFS");
+    const [entry] = readMountTable().filter(({ mountPoint }) => mountPoint === sandbox("ro"));
+    expect(entry?.options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev"]));
+    await use.undo();
+    expect(mounts()).toEqual([]);
+  });
+
+  test("what fails after the mounting leaves nothing mounted", async () => {
+    const place = new MountPlace(paths.base, sandbox("x"), [paths.sandboxStorage]);
+    const fail = (): void => {
+      throw new Error("no owner");
+    };
+    const tmpfs = ({ path }: Directory): void => mount({ source: "tmpfs", target: path, type: "tmpfs" });
+    expect(() => place.mount(tmpfs, fail)).toThrow("no owner");
+    expect(mounts()).toEqual([]);
   });
 
   test("bind and watchable-bind show updates of what they bind", async () => {

@@ -1,7 +1,7 @@
 import { PassThrough, Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
-import { maxDrainBytes, maxPendingInputBytes, maxReadBytes } from "../../guest/runtime/limits.ts";
+import { describe, expect, test, vi } from "vitest";
+import { drainTimeoutMs, maxDrainBytes, maxPendingInputBytes, maxReadBytes } from "../../guest/runtime/limits.ts";
 import { InputStream } from "../../guest/runtime/stdio/input-stream.ts";
 import { OutputStream } from "../../guest/runtime/stdio/output-stream.ts";
 import { closeDescriptor, writeDescriptor } from "../../guest/sys/descriptor.ts";
@@ -81,6 +81,26 @@ describe("output", () => {
       expect(await readAll(stream)).toHaveLength(60_000);
     } finally {
       closeDescriptor(writeFd);
+    }
+  });
+
+  test("in a pipe that others hold is complete, too, for a reader that is faster than the pipe", async () => {
+    // As a pipe with 16 pieces in it: each comes a turn after it was asked for, and the end never does.
+    let pieces = 16;
+    const source = new Readable({
+      read() {
+        if (pieces-- > 0) setImmediate(() => this.push(Buffer.alloc(65_536)));
+      },
+    });
+    const stream = new OutputStream(source);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      stream.processExited();
+      const all = readAll(stream, maxReadBytes);
+      vi.advanceTimersByTime(drainTimeoutMs);
+      expect(await all).toHaveLength(16 * 65_536);
+    } finally {
+      vi.useRealTimers();
     }
   });
 

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { getuid } from "node:process";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
 import { startKbs } from "../kbs/embedded/embedded-kbs.ts";
 import { buildBusyboxImage } from "../registry/image-builder.ts";
@@ -43,6 +43,7 @@ describe.skipIf(getuid?.() !== 0)("what the owner has measured stays in force (n
         "default/cosign-public-key/test": String(publicKey.export({ type: "spki", format: "pem" })),
       },
     });
+    onTestFinished(() => kbs.close());
     const dataHub = `${dataHubConfig(kbs.url)}\n[image]\nimage_security_policy_uri = "kbs:///default/security-policy/test"\n`;
     const initdata = initdataWith({
       "aa.toml": `[token_configs.kbs]\nurl = "${kbs.url}"\n`,
@@ -58,6 +59,5 @@ describe.skipIf(getuid?.() !== 0)("what the owner has measured stays in force (n
       const image = `${registry.host}/${repository}@${built.manifest.digest}`;
       await expect(pod.start(["/bin/true"], { image })).rejects.toThrow(/signature|policy/);
     }
-    await kbs.close();
   }, 60_000);
 });

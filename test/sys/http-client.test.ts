@@ -86,6 +86,22 @@ describe("requests and answers", () => {
     expect(sockets.size).toBe(2);
   });
 
+  test("nor are all that were kept", async () => {
+    const both = Promise.withResolvers<void>();
+    let waiting = 0;
+    let closing = false;
+    const origin = await serve(async (request, response) => {
+      if (closing && [...sockets].indexOf(request.socket) < 2) return void request.socket.resetAndDestroy();
+      if (++waiting === 2) both.resolve();
+      await both.promise;
+      response.end("ok");
+    });
+    await Promise.all([1, 2].map(async () => (await client.request({ url: origin })).bytes()));
+    closing = true;
+    expect((await (await client.request({ url: origin })).bytes()).toString()).toBe("ok");
+    expect(sockets.size).toBe(3);
+  });
+
   test("but what isn't idempotent is not sent twice", async () => {
     let received = 0;
     const origin = await serve((request, response) => {
@@ -161,6 +177,16 @@ describe("redirects", () => {
     expect((await failure({ url: origin, allowRedirect: () => false })).message).toMatch(
       /redirects to .*: not allowed/,
     );
+  });
+
+  test("what can't be followed is an answer, too, or a failure that keeps no connection", async () => {
+    const origin = await redirecting(() => "http://");
+    const answer = await client.request({ url: origin });
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, "http://"]);
+    answer.discard();
+    const error = await failure({ url: origin, allowRedirect: () => true });
+    expect(error).toMatchObject({ stage: "redirect", message: expect.stringContaining("is no URL") });
+    await eventually(() => [...sockets].every((socket) => socket.destroyed));
   });
 
   test("credentials stay with the server they are for", async () => {

@@ -13,10 +13,13 @@ import {
   removePersistentNamespace,
   setHostname,
 } from "../../guest/sys/namespace.ts";
-import { findProgram, runToSuccess } from "../../guest/sys/program.ts";
+import { findProgram, runProgram, runToSuccess } from "../../guest/sys/program.ts";
 import { boundPort, listenTcp } from "../../guest/sys/socket.ts";
+import { isRoot } from "./root.ts";
 import { failureOf, temporaryDirectory } from "./support.ts";
 
+/** The module under test, for processes of their own. */
+const module = new URL("../../guest/sys/namespace.ts", import.meta.url).href;
 const made: string[] = [];
 
 function namespace(kind: "ipc" | "uts" | "net", setUp?: () => void): string {
@@ -32,7 +35,26 @@ afterEach(() => {
 
 const own = (kind: string): bigint => namespaceInode(`/proc/thread-self/ns/${kind}`);
 
-describe("persistent namespaces", () => {
+test("without the right to enter or make namespaces the failure is told, and nothing is left", async () => {
+  const directory = temporaryDirectory();
+  const script = `
+    import { createPersistentNamespace, inNamespace } from ${JSON.stringify(module)};
+    for (const attempt of [
+      () => createPersistentNamespace("net", ${JSON.stringify(path.join(directory, "net"))}),
+      () => inNamespace("net", "/proc/self/ns/net", () => {}),
+    ]) {
+      try { attempt(); } catch (error) { console.log(error.message); }
+    }`;
+  const node = [process.execPath, ...process.execArgv, "--input-type=module", "--eval", script];
+  const unprivileged = isRoot ? [findProgram("setpriv"), "--bounding-set", "-sys_admin", ...node] : node;
+  const [program = "", ...args] = unprivileged;
+  const result = await runProgram(program, args);
+  expect(result).toMatchObject({ exitCode: 0, signal: null });
+  expect(result.stdout.toString().match(/EPERM: Operation not permitted\n/g)).toHaveLength(2);
+  expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+describe.skipIf(!isRoot)("persistent namespaces", () => {
   for (const kind of ["ipc", "uts", "net"] as const) {
     test(`${kind}: made, entered, left, removed`, () => {
       const home = own(kind);
@@ -100,7 +122,7 @@ describe("persistent namespaces", () => {
   });
 });
 
-describe("across network namespaces", () => {
+describe.skipIf(!isRoot)("across network namespaces", () => {
   test("a program runs in the one it is given", async () => {
     const file = namespace("net");
     const output = await runToSuccess(findProgram("ip"), ["-json", "link"], { networkNamespace: file });

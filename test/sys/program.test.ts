@@ -37,11 +37,12 @@ describe("results", () => {
     expect((await shell("cat")).stdout).toHaveLength(0);
   });
 
-  test("a program that isn't there, or isn't one", async () => {
+  test("a program that isn't there, isn't one, or can't have such a long argument", async () => {
     await expect(runProgram("/no/such/program", [])).rejects.toThrow("ENOENT: No such file or directory");
     const file = path.join(temporaryDirectory(), "plain");
     fs.writeFileSync(file, "");
     await expect(runProgram(file, [])).rejects.toThrow("EACCES: Permission denied");
+    await expect(runProgram(sh, ["x".repeat(1 << 20)])).rejects.toMatchObject({ name: "SystemError", errno: "E2BIG" });
     expect(() => findProgram("no-such-program")).toThrow("program no-such-program is not installed");
   });
 });
@@ -98,7 +99,19 @@ describe("bounds", () => {
     await eventually(() => fs.existsSync(marker));
     abort.abort();
     await expect(running).rejects.toMatchObject({ code: "cancelled" });
-    await expect(shell("true", { signal: abort.signal })).rejects.toThrow();
+    await expect(shell("true", { signal: abort.signal })).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  test("a program that has ended can't be cancelled any more, though its output is still open", async () => {
+    const file = path.join(temporaryDirectory(), "ids");
+    const abort = new AbortController();
+    const running = shell(`sleep 20 & echo $$ $! > ${file}.new; mv ${file}.new ${file}`, { signal: abort.signal });
+    await eventually(() => fs.existsSync(file));
+    const [program, sleeper] = fs.readFileSync(file, "utf8").trim().split(" ");
+    await eventually(() => !fs.existsSync(`/proc/${program}`));
+    abort.abort();
+    const result = await running.finally(() => process.kill(Number(sleeper), "SIGKILL"));
+    expect(result.exitCode).toBe(0);
   });
 
   test("a descendant that keeps the output open is not waited for", async () => {

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach } from "vitest";
+import { SystemError } from "../../guest/sys/system-error.ts";
 
 /** A directory of the test's own, removed when the test is over. Outside of it nothing is touched. */
 export function temporaryDirectory(): string {
@@ -34,4 +35,23 @@ export async function eventually(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error("it never came about");
+}
+
+/** The errno of the system call that an action fails with. @throws what else it fails with */
+export function errnoOf(action: () => unknown): string {
+  const error = failureOf(action);
+  if (!(error instanceof SystemError)) throw error;
+  return error.errno;
+}
+
+/** Descriptors of this process that lie below a path: what a test leaves open. */
+export function openDescriptorsBelow(start: string): string[] {
+  return fs.readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = fs.readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(start) ? [target] : [];
+    } catch {
+      return []; // the descriptor of readdir itself
+    }
+  });
 }

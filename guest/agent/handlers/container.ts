@@ -2,6 +2,7 @@ import { convertResources } from "../../runtime/conversion/resources.ts";
 import { readStatistics } from "../../runtime/statistics/statistics.ts";
 import type { AgentDependencies } from "../dependencies.ts";
 import { quotedUnknownContainer } from "../errors.ts";
+import { maxRemovalMs } from "../limits.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { AgentHandlers } from "./agent-handlers.ts";
 
@@ -30,7 +31,7 @@ export function containerHandlers(
       return {};
     },
     RemoveContainer: async ({ container_id: container, timeout }) => {
-      await sandbox.removeContainer(container, timeout === 0 ? undefined : timeout * 1000);
+      await sandbox.removeContainer(container, timeout === 0 ? undefined : Math.min(timeout * 1000, maxRemovalMs));
       log.info("container is removed", { container });
       return {};
     },

@@ -1,10 +1,11 @@
 import { GuestError } from "../../core/errors.ts";
-import { openVolume } from "../../runtime/guest-volumes.ts";
+import type { GuestPaths } from "../../runtime/guest-paths.ts";
+import { locateVolume, openVolume } from "../../runtime/guest-volumes.ts";
 import { closeDescriptor, readDescriptorStart } from "../../sys/descriptor.ts";
 import { isErrno } from "../../sys/system-error.ts";
 import type { Container } from "../container.ts";
 import type { AgentDependencies } from "../dependencies.ts";
-import { quotedError } from "../errors.ts";
+import { quotedError, refusal } from "../errors.ts";
 import { maxTerminationLogBytes } from "../limits.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { AgentHandlers } from "./agent-handlers.ts";
@@ -26,6 +27,7 @@ export function diagnosticsHandlers(
         () => new GuestError("internal", `Invalid container id: ${id.slice(0, 128)}`),
       );
       const source = terminationLogSource(container);
+      requireCopiedFile(source, paths);
       const bytes = openVolume(source, paths, (root, path) => readIfPresent(() => root.openFile(path)));
       return { data: new TextDecoder().decode(bytes) };
     },
@@ -43,6 +45,17 @@ function terminationLogSource({ parts: { annotations, mounts } }: Container): st
     throw new GuestError("internal", `termination message mount not found for ${path.slice(0, 256)}`);
   }
   return mount.source;
+}
+
+/**
+ * A termination log is a file of its own that the host has copied in. What containers keep in volumes is not the host's to read
+ * (threat 67).
+ */
+function requireCopiedFile(source: string, paths: GuestPaths): void {
+  const { root, relativePath } = locateVolume(source, paths);
+  if (root !== paths.sharedContainers || relativePath.includes("/")) {
+    throw refusal("the termination log is not a file that was copied in", { path: source });
+  }
 }
 
 function readIfPresent(open: () => number): Buffer {

@@ -1,6 +1,7 @@
 import { GuestError } from "../../core/errors.ts";
+import { orAborted } from "../../core/or-aborted.ts";
+import { isExecId } from "../../policy/container-id.ts";
 import type { ExecProcessRequest } from "../../rpc/messages/agent.ts";
-import { isExecId } from "../../runtime/container-id.ts";
 import { convertExecProcess } from "../../runtime/conversion/process.ts";
 import { launchProcess } from "../../runtime/launch.ts";
 import type { ContainerProcess } from "../../runtime/process.ts";
@@ -33,7 +34,7 @@ export function processHandlers(
     WaitProcess: async ({ container_id: id, exec_id: execId }, context) => {
       const { processes } = lookupContainer(sandbox, id);
       const process = processes.find(execId);
-      const status = await exitOf(process, context.signal);
+      const status = await orAborted(process.exited, context.signal);
       processes.collect(execId, process);
       return { status };
     },
@@ -61,13 +62,4 @@ async function killContainer(id: string, sandbox: Sandbox): Promise<void> {
 function signalOne(process: ContainerProcess, isInit: boolean, signal: number): void {
   if (isInit && signal === SIGTERM) process.terminateInit();
   else process.signal(signal);
-}
-
-/** The exit code, however long it takes. @throws the signal's reason */
-async function exitOf(process: ContainerProcess, signal: AbortSignal): Promise<number> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return await Promise.race([process.exited, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
 }

@@ -14,10 +14,11 @@ export function sandboxHandlers(
       return {};
     },
     DestroySandbox: async () => {
-      await sandbox.destroy();
-      log.info("sandbox is destroyed");
+      const failure = await sandbox.destroy();
       // The answer has to leave before the server does.
       setImmediate(onDestroyed);
+      if (failure !== undefined) throw failure;
+      log.info("sandbox is destroyed");
       return {};
     },
     GetOOMEvent: async (_request, { signal }) => ({ container_id: await sandbox.oomEvents.next(signal) }),

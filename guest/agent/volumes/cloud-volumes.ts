@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { describeFailure, GuestError } from "../../core/errors.ts";
+import { orAborted } from "../../core/or-aborted.ts";
 import { findDataDisk, hasLuks2Header } from "../../runtime/data-disks/data-disk.ts";
 import { Directory } from "../../sys/directory.ts";
 import { isMountPoint, unmount } from "../../sys/mount.ts";
@@ -12,6 +13,8 @@ import { placeOf } from "./volume-plan.ts";
 interface Entry {
   readonly volume: CloudVolume;
   readonly mounted: Promise<void>;
+  /** Ends the mounting. Callers can't: others may have joined the one who asked first. */
+  readonly unwanted: AbortController;
   /** Containers that have it, or had it: it stays for those that come after them. */
   users: number;
 }
@@ -38,17 +41,18 @@ export class CloudVolumes {
    * Mounts volumes, or joins those that are mounted; all of them or none.
    *
    * @throws GuestError `permission-denied` when a name means another volume than before, or a disk has no LUKS2 header;
-   *   `unimplemented` when nobody can open disks; of {@link findDataDisk} and the hub
+   *   `unimplemented` when nobody can open disks; of {@link findDataDisk} and the hub; the signal's reason
    */
   async use(volumes: readonly CloudVolume[], signal: AbortSignal): Promise<CloudVolumeUse> {
     const taken: Entry[] = [];
     const use: CloudVolumeUse = { undo: () => this.#undo(taken) };
     try {
       for (const volume of volumes) {
-        const entry = this.#entry(volume, signal);
+        signal.throwIfAborted();
+        const entry = this.#entry(volume);
         entry.users++;
         taken.push(entry);
-        await entry.mounted;
+        await orAborted(entry.mounted, signal);
       }
       return use;
     } catch (error) {
@@ -62,14 +66,19 @@ export class CloudVolumes {
     for (const entry of [...this.#entries.values()].reverse()) await this.#remove(entry);
   }
 
-  #entry(volume: CloudVolume, signal: AbortSignal): Entry {
+  #entry(volume: CloudVolume): Entry {
     const known = this.#entries.get(volume.name);
     if (known !== undefined && !isSameVolume(known.volume, volume)) {
       throw refusal(`cloud volume ${volume.name} is another one in another container`);
     }
-    const entry = known ?? { volume, mounted: this.#mount(volume, signal), users: 0 };
+    const entry = known ?? this.#newEntry(volume);
     this.#entries.set(volume.name, entry);
     return entry;
+  }
+
+  #newEntry(volume: CloudVolume): Entry {
+    const unwanted = new AbortController();
+    return { volume, unwanted, mounted: this.#mount(volume, unwanted.signal), users: 0 };
   }
 
   async #undo(taken: Entry[]): Promise<void> {
@@ -83,8 +92,9 @@ export class CloudVolumes {
   async #remove(entry: Entry): Promise<void> {
     const { log } = this.#dependencies;
     const { volume } = entry;
-    // Who asks for it from now on mounts it anew, and is refused as long as the disk is in use.
+    // Who asks for it from now on mounts it anew, once the disk is free.
     if (this.#entries.get(volume.name) === entry) this.#entries.delete(volume.name);
+    entry.unwanted.abort(new GuestError("aborted", "nobody wants the cloud volume any more"));
     try {
       if (await isFulfilled(entry.mounted)) await this.#takeBack(volume, this.#disks());
     } catch (error) {

@@ -2,6 +2,9 @@ import { GuestError } from "../../core/errors.ts";
 import type { MeasurementRegisters } from "../attester.ts";
 import { type AgentEvent, digestEvent, encodeEntry, encodeEventData, extendValue } from "./entry.ts";
 
+/** Evidence carries the whole log in base64, and key brokers take requests of two megabytes (spec/kbs-server.md 1). */
+const maxLogBytes = 1024 * 1024;
+
 /** The log and the write-ahead record beside it. All of them are ours alone. */
 export interface EventLogFiles {
   /** Bytes in the log; 0 when there is none. */
@@ -74,6 +77,7 @@ export class EventLogRecorder {
     const current = await this.#registers.read(pcr);
     const expected = extendValue(current, digest, hash);
     const logOffset = this.#files.logSize();
+    if (logOffset + data.length > maxLogBytes) throw new GuestError("resource-exhausted", "the event log is full");
     this.#files.writePending(encodePending({ logOffset, pcr, expected, data }));
     try {
       await this.#registers.extend(pcr, digest);

@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { pcrBytes } from "../../sys/tpm/pcr.ts";
+import { initDataPcrValue } from "../azure/pcr-registers.ts";
 import { fitInitDataDigest } from "../report-data.ts";
 
 /** What a verifier should find where a platform binds initdata (spec/attestation-agent.md 5); hex. */
@@ -11,8 +12,6 @@ export interface InitDataValues {
   readonly pcr8: string | undefined;
 }
 
-const pcrBytes = 32;
-
 /**
  * The reference values of an initdata document (scenario I5).
  *
@@ -23,9 +22,6 @@ export function computeInitDataValues(digest: Uint8Array): InitDataValues {
   return {
     hostData: hex(fitInitDataDigest(digest, 32)),
     mrConfigId: hex(fitInitDataDigest(digest, 48)),
-    pcr8:
-      digest.length === pcrBytes
-        ? createHash("sha256").update(Buffer.alloc(pcrBytes)).update(digest).digest("hex")
-        : undefined,
+    pcr8: digest.length === pcrBytes ? hex(initDataPcrValue(digest)) : undefined,
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { GuestError } from "../../core/errors.ts";
 import { encodeGuid } from "./firmware-table.ts";
 
 /** A kernel that the VMM loads itself (direct boot). */
@@ -24,6 +25,7 @@ const pageBytes = 4096;
  * with its NUL, initrd and kernel.
  *
  * @param offset where in the page the firmware looks for the table
+ * @throws GuestError `invalid-argument` when it doesn't fit there
  */
 export function encodeKernelHashesPage({ kernel, initrd, commandLine }: DirectBoot, offset: number): Uint8Array {
   const entry = (guid: string, content: Uint8Array | string): Buffer =>
@@ -32,7 +34,9 @@ export function encodeKernelHashesPage({ kernel, initrd, commandLine }: DirectBo
     tableGuid,
     Buffer.concat([entry(commandLineGuid, `${commandLine}\0`), entry(initrdGuid, initrd), entry(kernelGuid, kernel)]),
   );
-  if (offset + table.length > pageBytes) throw new RangeError("the table of kernel hashes does not fit its page");
+  if (offset + table.length > pageBytes) {
+    throw new GuestError("invalid-argument", "firmware looks for kernel hashes where they don't fit their page");
+  }
   return Buffer.concat([Buffer.alloc(offset), table], pageBytes);
 }
 

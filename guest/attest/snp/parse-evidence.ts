@@ -67,6 +67,7 @@ export function parseSnpEvidence(text: string | Uint8Array): SnpEvidence {
 function encodeReport(fields: JsonObject): Uint8Array {
   const report = Buffer.alloc(reportBytes);
   for (const [name, offset, bits] of numberFields) {
+    // The members of CPU and mitigation are null in evidence of older versions, where these bytes are zero.
     const number = unsigned(fields[name] ?? 0, name, bits);
     if (bits === 64) report.writeBigUInt64LE(number, offset);
     else report.writeUIntLE(Number(number), offset, bits / 8);
@@ -118,10 +119,7 @@ function bytesOf(value: JsonValue | undefined, name: string, length?: number): U
 function unsigned(value: JsonValue | undefined, name: string, bits: number): bigint {
   const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value));
   const number = isInteger ? BigInt(value) : -1n;
-  if (number < 0n || number >= 1n << BigInt(bits)) {
-    if (value !== null) throw malformed(name);
-    return 0n; // cpuid and mitigation members of older versions
-  }
+  if (number < 0n || number >= 1n << BigInt(bits)) throw malformed(name);
   return number;
 }
 

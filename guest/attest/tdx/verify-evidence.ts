@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../../core/base64.ts";
 import { GuestError } from "../../core/errors.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../../core/json.ts";
 import { parseEventLog, replayEventLog } from "../eventlog/ccel.ts";
@@ -18,9 +19,9 @@ export function verifyTdxEvidence(
 ): { readonly body: TdxQuoteBody; readonly logProven: boolean } {
   const evidence = parseJson(text);
   const { quote, cc_eventlog: log } = isJsonObject(evidence) ? evidence : {};
-  const body = verifyTdxQuote(decodeBase64(quote, "quote"), trust);
+  const body = verifyTdxQuote(bytesOf(quote, "quote"), trust);
   if (log === null || log === undefined) return { body, logProven: false };
-  const registers = replayEventLog(parseEventLog(decodeBase64(log, "cc_eventlog")), "sha384");
+  const registers = replayEventLog(parseEventLog(bytesOf(log, "cc_eventlog")), "sha384");
   body.rtmr.forEach((value, index) => {
     const replayed = registers.get(index + 1) ?? new Uint8Array(registerBytes);
     if (Buffer.from(replayed).equals(value)) return;
@@ -29,8 +30,8 @@ export function verifyTdxEvidence(
   return { body, logProven: true };
 }
 
-function decodeBase64(text: JsonValue | undefined, member: string): Uint8Array {
-  const bytes = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
-  if (bytes !== undefined && bytes.toString("base64") === text) return bytes;
+function bytesOf(text: JsonValue | undefined, member: string): Uint8Array {
+  const bytes = typeof text === "string" ? decodeBase64(text) : undefined;
+  if (bytes !== undefined) return bytes;
   throw new GuestError("invalid-argument", `TDX evidence: ${member} is not base64`);
 }

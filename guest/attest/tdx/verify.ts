@@ -14,7 +14,7 @@ export interface TdxTrust {
 interface SignatureData {
   readonly signature: Uint8Array;
   readonly attestationKey: Uint8Array;
-  readonly qeReport: Uint8Array;
+  readonly qeReport: Buffer;
   readonly qeReportSignature: Uint8Array;
   readonly qeAuthData: Uint8Array;
   readonly certificates: readonly X509Certificate[];
@@ -24,13 +24,22 @@ const ecdsaP256 = 2;
 const qeReportCertification = 6;
 const pckChainCertification = 5;
 const qeReportBytes = 384;
+/** Offsets in an enclave's report (spec/tee-abi.md 4.4). */
+const qeFlagsOffset = 48;
+const qeSignerOffset = 128;
+const qeProductOffset = 256;
 const qeReportDataOffset = 320;
+
+/** The quoting enclave for TDX as Intel publishes its identity: MRSIGNER and ISVPRODID. Its versions come and go, these stay. */
+const intelSigner = Buffer.from("dc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5", "hex");
+const tdxQuotingEnclave = 2;
+const debugFlag = 0x02;
 const chainLength = 3;
 
 /**
- * Verifies that a quote is genuine: PCK chain from a trusted root, the quoting enclave's report signed by the PCK, the attestation
- * key named in that report, the quote signed by that key. Whether platform and enclave are up to date (Intel's collateral) is not
- * looked at, and whether the VM is acceptable is another question.
+ * Verifies that a quote is genuine: PCK chain from a trusted root, the quoting enclave's report signed by the PCK, the
+ * enclave Intel's, the attestation key named in its report, the quote signed by that key. Whether platform and enclave are up
+ * to date (Intel's collateral) is not looked at, and whether the VM is acceptable is another question.
  *
  * @returns the body, which may be believed
  * @throws GuestError `permission-denied` that says which link is broken, `invalid-argument` for what can't be read
@@ -43,6 +52,7 @@ export function verifyTdxQuote(bytes: Uint8Array, trust: TdxTrust): TdxQuoteBody
   if (!verifyRaw(data.qeReport, pck.publicKey, data.qeReportSignature)) {
     throw refuse("the quoting enclave's report is not signed by the PCK");
   }
+  verifyQuotingEnclave(data.qeReport);
   verifyAttestationKey(data);
   verifyBody(quote, data);
   return quote.body;
@@ -59,6 +69,15 @@ function verifyBody({ signed }: TdxQuote, { attestationKey, signature }: Signatu
     throw new GuestError("invalid-argument", "the attestation key is no point on P-256", { cause });
   }
   if (!verifyRaw(signed, key, signature)) throw refuse("the quote's signature is wrong");
+}
+
+/** A PCK signs for any enclave that the host lets be provisioned: one of the host's own would sign whatever it likes. */
+function verifyQuotingEnclave(report: Buffer): void {
+  const signer = report.subarray(qeSignerOffset, qeSignerOffset + intelSigner.length);
+  if (!signer.equals(intelSigner) || report.readUInt16LE(qeProductOffset) !== tdxQuotingEnclave) {
+    throw refuse("the quoting enclave is not Intel's for TDX");
+  }
+  if ((report.readUInt8(qeFlagsOffset) & debugFlag) !== 0) throw refuse("the quoting enclave can be debugged");
 }
 
 /** The enclave's report data is the digest of the key that it made, and 32 bytes of zeros. */

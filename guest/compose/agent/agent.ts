@@ -57,7 +57,7 @@ export const startAgent: StartDaemon = async ({ configuration: image, log, notic
   // The policy last: compiling it keeps this thread busy while the others wait for programs and sockets.
   const [runtime, hub, , gate] = await Promise.all([
     openRuntime(agent, paths, log),
-    connectHub(configuration, scope),
+    connectHub(configuration, initdata, scope),
     connectPodNetwork(apf.file, agent, log, scope),
     createGate(agent, initdata, log),
   ]);
@@ -139,7 +139,7 @@ async function openRuntime(agent: AgentConfiguration, paths: GuestPaths, log: Lo
 
 function imagePullerOf(hub: RpcClient): ImagePuller {
   return {
-    async pullImage(reference, bundlePath, _metadata, signal) {
+    async pullImage(reference, bundlePath, signal) {
       await hub.call(ImagePullService.methods.PullImage, { image_url: reference, bundle_path: bundlePath }, { signal });
     },
   };

@@ -2,9 +2,11 @@ import { setTimeout } from "node:timers/promises";
 import { GuestError } from "../../core/errors.ts";
 import type { Scope } from "../../core/scope.ts";
 import { createReconnectingClient } from "../../hub/index.ts";
+import type { Initdata } from "../../initdata/initdata.ts";
 import { connectTtrpc } from "../../rpc/connect.ts";
 import type { RpcClient } from "../../rpc/method.ts";
 import type { Configuration } from "../configuration.ts";
+import { dataHubSocketOf } from "../data-hub-config.ts";
 import { readHubFailure } from "../hub-failure.ts";
 
 /** How long the hub may take to come up, and how often the agent looks. */
@@ -16,8 +18,13 @@ const pollMs = 5;
  *
  * @throws GuestError `unavailable` with the hub's own reason: at once when another start would fail the same way
  */
-export async function connectHub(configuration: Configuration, scope: Scope): Promise<RpcClient> {
-  const connect = (): Promise<RpcClient> => connectTtrpc({ path: configuration.hub.dataHubSocket });
+export async function connectHub(
+  configuration: Configuration,
+  initdata: Initdata | undefined,
+  scope: Scope,
+): Promise<RpcClient> {
+  const path = dataHubSocketOf(initdata, configuration.hub);
+  const connect = (): Promise<RpcClient> => connectTtrpc({ path });
   await awaitHub(connect, configuration, scope.signal);
   const client = createReconnectingClient(connect);
   scope.add("connection to the hub", () => client.close());

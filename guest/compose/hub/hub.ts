@@ -16,10 +16,8 @@ import {
   createSecureMounts,
   type DataHubParts,
   defaultAttestationAgentConfig,
-  defaultDataHubConfig,
   type EventRecorder,
   parseAttestationAgentConfig,
-  parseDataHubConfig,
   type SecureMountParts,
   type SecureMounts,
   systemStorageTools,
@@ -48,10 +46,11 @@ import { listenTcp } from "../../sys/socket.ts";
 import { listenUnix } from "../../sys/unix-socket.ts";
 import { type Configuration, type HubConfiguration, luksHeaderDirectory } from "../configuration.ts";
 import type { StartDaemon } from "../daemon.ts";
+import { dataHubConfigOf, imageStoreOf } from "../data-hub-config.ts";
 import { parseEndpoint } from "../endpoint.ts";
 import { clearHubFailure } from "../hub-failure.ts";
 import { applyMeasuredSettings } from "../measured-settings.ts";
-import { loadProvisionedInitdata } from "../provisioned-files.ts";
+import { loadProvisionedInitdata, provisionedFiles } from "../provisioned-files.ts";
 import { composeImagePull } from "./image-pull.ts";
 import { chooseAttester } from "./platform.ts";
 
@@ -132,8 +131,7 @@ export async function bindAttester(
 }
 
 async function serveDataHub({ configuration, initdata, log, scope }: HubParts, agentSocket: string): Promise<string> {
-  const text = initdata?.dataHub?.text;
-  const config = text === undefined ? defaultDataHubConfig : parseDataHubConfig(text);
+  const config = dataHubConfigOf(initdata);
   warnOfUnknownKeys("cdh.toml", config.unknownKeys, log);
   const agentPath = config.attestationAgentSocketPath ?? agentSocket;
   const attestationAgent = createAttestationAgentClient(openClient(agentPath, scope));
@@ -142,8 +140,8 @@ async function serveDataHub({ configuration, initdata, log, scope }: HubParts, a
   await writeCredentialFiles(config.credentials, resources, scope.signal);
   const images = composeImagePull({
     config: config.image,
-    storeDirectory: configuration.hub.imageStore,
-    hostCredentials: join(configuration.provision.directory, "auth.json"),
+    storeDirectory: imageStoreOf(config, configuration.hub),
+    hostCredentials: join(configuration.provision.directory, provisionedFiles.registryCredentials),
     resources,
     log,
     lifetime: scope.signal,
@@ -191,7 +189,7 @@ function openSecureMounts(
 /** Listens in the pod's network namespace, where the workload's loopback is; the hub itself stays in the VM's. */
 async function serveRest(parts: HubParts, agentSocket: string, hubSocket: string): Promise<void> {
   const { configuration, log, scope } = parts;
-  const { host, port } = parseEndpoint(configuration.hub.restListen);
+  const { host, port } = parseEndpoint("hub.rest_listen", configuration.hub.restListen);
   const networkNamespace = configuration.agent.networkNamespace || undefined;
   const handler = createRestApi({
     features: configuration.hub.restFeatures,

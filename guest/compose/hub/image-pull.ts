@@ -57,18 +57,22 @@ export function composeImagePull(parts: ImagePullParts): ImagePuller {
 async function openPuller(parts: ImagePullParts): Promise<RegistryPuller> {
   const { config, lifetime } = parts;
   const certificates = config.extraRootCertificates;
+  // What may fail goes before what has to be closed.
+  const documents = {
+    credentials: await loadCredentials(parts),
+    registries: await loadRegistries(parts),
+    ...(await loadPolicy(parts)),
+  };
   const client = new HttpClient({
     trust: certificates.length === 0 ? { kind: "public" } : { kind: "public-and", certificates },
   });
   lifetime.addEventListener("abort", () => client.close(), { once: true });
   const puller = createImagePuller({
-    storeDirectory: config.workDirectory ?? parts.storeDirectory,
+    storeDirectory: parts.storeDirectory,
     sender: client,
     platform: linuxPlatform(process.arch),
     log: parts.log,
-    credentials: await loadCredentials(parts),
-    registries: await loadRegistries(parts),
-    ...(await loadPolicy(parts)),
+    ...documents,
     decrypt: createLayerDecryptor(async (packet, signal) =>
       unwrapLayerKey(parseWrappedLayerKey(packet), parts.resources, signal),
     ),

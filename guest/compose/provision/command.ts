@@ -4,11 +4,12 @@ import { provision } from "./provision.ts";
 import { refresh } from "./refresh.ts";
 
 const refreshFlag = "--refresh";
+const refreshSummary = "ask for user data again, and replace apf.json and auth.json only";
 
 const start = daemonCommand({
   name: "provision",
   summary: `verify initdata and write what the daemons need; start nothing
-       podkeep provision ${refreshFlag}: ask for user data again, and replace apf.json and auth.json only`,
+       podkeep provision ${refreshFlag}: ${refreshSummary}`,
   start: provision,
   // Loaded when it is needed, which it hardly ever is: every pod waits for this process.
   onFailure: async (failure) => (await import("../refusal.ts")).refuseWorker(failure),
@@ -17,7 +18,7 @@ const start = daemonCommand({
 
 const again = daemonCommand({
   name: `provision ${refreshFlag}`,
-  summary: "ask for user data again, and replace apf.json and auth.json only",
+  summary: refreshSummary,
   start: refresh,
   oneShot: true,
 });

@@ -22,9 +22,9 @@ export interface Provisioned {
  */
 export function writeProvisionedFiles(directory: string, provisioned: Provisioned): void {
   const document = join(directory, provisionedFiles.document);
-  makePrivateDirectory(directory);
-  removeFile(document);
-  for (const { path, isDelivered } of provisioned.hostFiles) if (!isDelivered) makePrivate(path);
+  named(directory, () => makePrivateDirectory(directory));
+  replaceFile(document, undefined);
+  for (const { path, isDelivered } of provisioned.hostFiles) if (!isDelivered) named(path, () => makePrivate(path));
   const files = filesOf(directory, provisioned);
   try {
     for (const [path, content] of files) replaceFile(path, content);
@@ -55,10 +55,23 @@ function filesOf(
   return files;
 }
 
-function replaceFile(path: string, content: Uint8Array | string | undefined): void {
-  try {
+/**
+ * Replaces a file as a whole, for root only.
+ *
+ * @param content undefined: the file goes
+ * @throws GuestError naming the file
+ */
+export function replaceFile(path: string, content: Uint8Array | string | undefined): void {
+  named(path, () => {
     if (content === undefined) removeFile(path);
     else writeFileAtomically(path, content, 0o600);
+  });
+}
+
+/** Runs a change of a file or directory; its failure says of which. */
+function named(path: string, change: () => void): void {
+  try {
+    change();
   } catch (cause) {
     throw new GuestError("internal", `${path} can't be written`, { cause });
   }

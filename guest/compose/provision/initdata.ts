@@ -6,7 +6,7 @@ import { decodeAnnotation, unwrapInitdata } from "../../initdata/encodings.ts";
 import { type Initdata, parseInitdata } from "../../initdata/initdata.ts";
 import { InitdataError } from "../../initdata/initdata-error.ts";
 import { summarizeInitdata } from "../../initdata/summary.ts";
-import { readFileIfPresent } from "../../sys/file.ts";
+import { pathExists, readFileBounded } from "../../sys/file.ts";
 import type { ProvisionConfiguration } from "../configuration.ts";
 import { maxInitdataBytes } from "../provisioned-files.ts";
 import { findCarrier } from "./block-device.ts";
@@ -15,7 +15,7 @@ import type { UserData } from "./user-data.ts";
 /** Where a document was found. */
 interface Found {
   readonly origin: string;
-  /** The document out of whatever form it has there. @throws InitdataError */
+  /** The document out of whatever form it has there. @throws InitdataError, SystemError */
   read(): Uint8Array;
 }
 
@@ -48,9 +48,8 @@ function find(
   const delivered = userData?.files.initdata;
   if (userData !== undefined && delivered !== undefined)
     return { origin: userData.origin, read: () => decodeAnnotation(delivered) };
-  const content =
-    file !== "" && isOneOf(source, "auto", "file") ? readFileIfPresent(file, maxInitdataBytes) : undefined;
-  if (content !== undefined) return { origin: file, read: () => unwrapInitdata(content) };
+  if (file !== "" && isOneOf(source, "auto", "file") && pathExists(file))
+    return { origin: file, read: () => unwrapInitdata(readFileBounded(file, maxInitdataBytes)) };
   if (!isOneOf(source, "auto", "block-device")) return undefined;
   const carrier = findCarrier(deviceDirectory, log);
   if (carrier !== undefined) return { origin: carrier.device, read: carrier.read };

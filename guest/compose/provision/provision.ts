@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { GuestError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { makeDirectories, pathExists } from "../../sys/file.ts";
 import { bringLoopbackUp } from "../../sys/loopback.ts";
@@ -18,8 +19,8 @@ import { provideStorage } from "./storage.ts";
 import { obtainUserData } from "./user-data.ts";
 
 /**
- * Gets user data and initdata, verifies all of it, measures the initdata, writes what the daemons need, and makes the pod's storage
- * and network namespace. Starts nothing; when anything is wrong nothing is written.
+ * Gets user data and initdata, verifies all of it, measures the initdata, makes the pod's storage and network namespace, and writes
+ * what the daemons need. Starts nothing; when anything is wrong nothing is written.
  *
  * @throws GuestError naming the key, host or file at fault
  */
@@ -39,15 +40,20 @@ export async function provisionOn(
   const hostFiles = obtainHostFiles(applyMeasuredSettings(configuration, initdata), userData);
   await measureInitdata(initdata, settings, machine, { log, notice });
   await provideStorage({ configuration, initdata, userData, log, signal: scope.signal });
-  writeProvisionedFiles(settings.directory, { initdata, hostFiles, userData });
   makePodNetworkNamespace(configuration, log);
+  writeProvisionedFiles(settings.directory, { initdata, hostFiles, userData });
   if (userData?.source === "azure") await reportReadiness(machine, log, scope.signal);
 }
 
 function makePodNetworkNamespace({ agent }: Configuration, log: Log): void {
   const path = agent.networkNamespace;
-  if (path === "" || pathExists(path)) return;
-  makeDirectories(dirname(path));
-  createPersistentNamespace("net", path, bringLoopbackUp);
+  if (path === "") return;
+  try {
+    if (pathExists(path)) return;
+    makeDirectories(dirname(path));
+    createPersistentNamespace("net", path, bringLoopbackUp);
+  } catch (cause) {
+    throw new GuestError("failed-precondition", `the pod's network namespace ${path} can't be made`, { cause });
+  }
   log.info("pod network namespace made", { path });
 }

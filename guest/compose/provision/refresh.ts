@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { GuestError } from "../../core/errors.ts";
 import { maxUserDataBytes } from "../../initdata/user-data/limits.ts";
-import { readFileIfPresent, writeFileAtomically } from "../../sys/file.ts";
+import { readFileIfPresent } from "../../sys/file.ts";
 import type { DaemonContext, StartDaemon } from "../daemon.ts";
 import { applyMeasuredSettings } from "../measured-settings.ts";
 import { loadProvisionedInitdata, provisionedFiles } from "../provisioned-files.ts";
+import { replaceFile } from "./files.ts";
 import { type HostFile, obtainHostFiles } from "./host-files.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { obtainUserDataFrom } from "./user-data.ts";
@@ -34,18 +34,10 @@ export async function refreshOn(
   }
   const userData = await obtainUserDataFrom(source, configuration, machine, { log, signal: scope.signal });
   const changed = obtainHostFiles(configuration, userData).filter(isChanged);
-  for (const { path, content } of changed) replace(path, content);
+  for (const { path, content } of changed) replaceFile(path, content);
   log.info("refreshed from user data", { source, replaced: changed.map(({ path }) => path) });
 }
 
 function isChanged({ path, content, isDelivered }: HostFile): boolean {
   return isDelivered && readFileIfPresent(path, maxUserDataBytes)?.toString("utf8") !== content;
-}
-
-function replace(path: string, content: string): void {
-  try {
-    writeFileAtomically(path, content, 0o600);
-  } catch (cause) {
-    throw new GuestError("internal", `${path} can't be written`, { cause });
-  }
 }

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { GuestError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { mountScratchSpace, parseDataHubConfig, systemStorageTools } from "../../hub/index.ts";
+import { mountScratchSpace, systemStorageTools } from "../../hub/index.ts";
 import type { Initdata } from "../../initdata/initdata.ts";
 import { createGuestPaths } from "../../runtime/guest-paths.ts";
 import { Directory } from "../../sys/directory.ts";
@@ -9,6 +9,7 @@ import { makeDirectories, pathExists } from "../../sys/file.ts";
 import { availableMemoryBytes } from "../../sys/memory.ts";
 import { bindMount, isMountPoint, mount, mountFlags } from "../../sys/mount.ts";
 import { type Configuration, luksHeaderDirectory } from "../configuration.ts";
+import { dataHubConfigOf, imageStoreOf } from "../data-hub-config.ts";
 import { provisionedFiles } from "../provisioned-files.ts";
 import type { UserData } from "./user-data.ts";
 
@@ -42,18 +43,12 @@ export async function provideStorage(request: StorageRequest): Promise<void> {
     return;
   }
   const share = parseShare(limit);
-  const store = imageStoreDirectory(configuration, initdata);
-  if (isMountPoint(store)) return log.info("storage is mounted already", { store });
+  const store = imageStoreOf(dataHubConfigOf(initdata), configuration.hub);
   makeDirectories(store, 0o700);
-  if (wantsScratchSpace) await mountScratch(store, request);
+  if (isMountPoint(store)) log.info("storage is mounted already", { store });
+  else if (wantsScratchSpace) await mountScratch(store, request);
   else mountMemory(store, Math.floor(availableMemoryBytes() * share), log);
   moveVolumes(store, configuration);
-}
-
-/** The hub's image store: what the initdata's cdh.toml says, else the image's configuration. */
-export function imageStoreDirectory({ hub }: Configuration, initdata: Initdata | undefined): string {
-  const text = initdata?.dataHub?.text;
-  return (text === undefined ? undefined : parseDataHubConfig(text).image.workDirectory) ?? hub.imageStore;
 }
 
 /** Without user data others (cloud-init) may have left the marker. */
@@ -106,6 +101,7 @@ function moveVolumes(store: string, { agent }: Configuration): void {
     ["shared", dirname(sharedContainers)],
     ["sandbox", sandboxStorage],
   ] as const) {
+    if (isMountPoint(place)) continue;
     const content = join(store, "volumes", name);
     makeDirectories(content);
     makeDirectories(place);

@@ -33,7 +33,7 @@ export interface DataHubConfig {
 }
 
 /** The only place that credential files may be written to (spec/cdh.md 6). */
-export const credentialDirectory = "/run/confidential-containers/cdh/kbs";
+const credentialDirectory = "/run/confidential-containers/cdh/kbs";
 
 /** What holds without cdh.toml: secrets come from files that the image brings, if any. */
 export const defaultDataHubConfig: DataHubConfig = parseDataHubConfig('[kbc]\nname = "offline_fs_kbc"\n');

@@ -1,4 +1,5 @@
 import { createDecipheriv } from "node:crypto";
+import { decodeBase64 } from "../../core/base64.ts";
 import { GuestError } from "../../core/errors.ts";
 
 /** How data is wrapped in sealed secrets and image keys (spec/sealed-secrets.md 2.2, spec/image-pull.md 13). */
@@ -41,6 +42,7 @@ export function unwrapData(type: WrapType, key: Uint8Array, iv: Uint8Array, wrap
  * @throws GuestError `invalid-argument`
  */
 export function parseBase64(text: string, what: string): Uint8Array {
-  if (/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) return Buffer.from(text, "base64");
-  throw new GuestError("invalid-argument", `${what} is not base64`);
+  const bytes = decodeBase64(text);
+  if (bytes === undefined) throw new GuestError("invalid-argument", `${what} is not base64`);
+  return bytes;
 }

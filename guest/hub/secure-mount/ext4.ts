@@ -54,7 +54,7 @@ async function makeReadable(
 }
 
 /** The numbers after `Superblock backups stored on blocks:`; a small file system has none. */
-export function backupBlocks(plan: string): number[] {
+function backupBlocks(plan: string): number[] {
   const list = /Superblock backups stored on blocks:([\d,\s]*)/.exec(plan)?.[1] ?? "";
   const blocks = (list.match(/\d+/g) ?? []).map(Number);
   if (blocks.length > 256 || blocks.some((block) => !Number.isSafeInteger(block * blockBytes))) throw impossiblePlan();

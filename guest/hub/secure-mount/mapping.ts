@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { GuestError } from "../../core/errors.ts";
 import { type BlockDevice, readFileRange } from "../../sys/block-device.ts";
 import { makeDirectories, removeFile, writeFileAtomically } from "../../sys/file.ts";
@@ -33,6 +34,9 @@ const formatArguments: readonly string[] = [
 /** cryptsetup(8): wrong device, which a name is that nothing is open under. */
 const notActive = 4;
 
+/** So much of a disk is read at once. */
+const pieceBytes = 1024 * 1024;
+
 /** How a device is opened. */
 export interface MappingOptions {
   /** Below /dev/mapper: a plain name. */
@@ -57,7 +61,7 @@ export async function openEphemeral(
   try {
     const integrity = options.integrity ? ["--integrity", "hmac-sha256", "--integrity-no-wipe"] : [];
     const format = [...formatArguments, ...integrity, "--header", header.path, "--key-file", "-", "--", device.path];
-    await parts.tools.run("cryptsetup", format, { stdin: key, signal: parts.signal });
+    await runCryptsetup(format, key, parts.tools);
     // Nothing has to survive a crash of the VM, so the journal that doubles each write serves nobody.
     const flags = options.integrity ? ["--integrity-no-journal"] : [];
     return await openWith(header.path, device, options.name, key, flags, parts);
@@ -79,13 +83,26 @@ export async function openEncrypted(
   key: Uint8Array,
   parts: MappingParts,
 ): Promise<Mapping> {
-  const bytes = readFileRange(device.path, 0, maxHeaderBytes);
+  const bytes = await readStart(device.path, parts.signal);
   const found = readLuksHeader(bytes);
   const maxDerivationKib = totalMemoryBytes() / 2 / 1024;
   const dataOffset = judgeHeader(found, { integrity: options.integrity, maxDerivationKib });
   using header = headerFile(parts);
   writeFileAtomically(header.path, rewriteLuksHeader(bytes, found, dataOffset), 0o600);
   return await openWith(header.path, device, options.name, key, [], parts);
+}
+
+/** What a header can be in, a piece at a time: all else that the hub does goes on while a slow disk is read. */
+async function readStart(device: string, signal: AbortSignal): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let offset = 0; offset < maxHeaderBytes; offset += pieceBytes) {
+    signal.throwIfAborted();
+    const piece = readFileRange(device, offset, pieceBytes);
+    pieces.push(piece);
+    if (piece.length < pieceBytes) break;
+    await nextTurn();
+  }
+  return Buffer.concat(pieces);
 }
 
 async function openWith(
@@ -99,9 +116,10 @@ async function openWith(
   const open = ["--batch-mode", "open", "--type", "luks2", "--header", header, "--key-file", "-", ...flags];
   signal.throwIfAborted();
   try {
-    await tools.run("cryptsetup", [...open, "--", device.path, name], { stdin: key, signal });
+    await runCryptsetup([...open, "--", device.path, name], key, tools);
   } catch (error) {
-    if (isKilled(error)) await closeMapping(name, tools);
+    // One that fails by itself leaves nothing, and the name may be that of another's mapping.
+    if (isKilled(error)) await closeParts(name, tools);
     throw error;
   }
   return {
@@ -110,12 +128,23 @@ async function openWith(
   };
 }
 
-/** It may have made the mapping, or a part of it. One that fails by itself has not: the name may be that of another's. */
-function isKilled(error: unknown): boolean {
-  return error instanceof GuestError && (error.code === "cancelled" || error.code === "deadline-exceeded");
+/** Doesn't end with its caller: between two steps it has mappings open that nobody else knows. */
+async function runCryptsetup(args: readonly string[], key: Uint8Array, tools: MappingParts["tools"]): Promise<void> {
+  await tools.run("cryptsetup", args, { stdin: key });
 }
 
-/** The agent may have closed it before, as it does with cloud volumes. */
+/** Since it took too long. */
+function isKilled(error: unknown): boolean {
+  return error instanceof GuestError && error.code === "deadline-exceeded";
+}
+
+/** With integrity there is a second mapping below the one of the name. */
+async function closeParts(name: string, tools: MappingParts["tools"]): Promise<void> {
+  await closeMapping(name, tools);
+  await closeMapping(`${name}_dif`, tools);
+}
+
+/** Fine when it isn't there. */
 async function closeMapping(name: string, tools: MappingParts["tools"]): Promise<void> {
   try {
     await tools.run("cryptsetup", ["close", "--", name], {});

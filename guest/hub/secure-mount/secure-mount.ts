@@ -11,7 +11,7 @@ import { refuseToFormat } from "./signature.ts";
 import type { StorageTools } from "./storage-tools.ts";
 import { fetchVolumeKey } from "./volume-key.ts";
 import { type BlockVolume, parseBlockVolume } from "./volume-request.ts";
-import { type VolumeTarget, volumeTarget } from "./volume-target.ts";
+import { volumeTarget } from "./volume-target.ts";
 
 /** What SecureMount is made of. */
 export interface SecureMountParts {
@@ -24,9 +24,12 @@ export interface SecureMountParts {
   readonly log: Log;
 }
 
-/** Volumes that stay mounted until the program ends. */
+/** Volumes that are mounted for others. */
 export interface SecureMounts extends SecureMounter {
-  /** Takes away all volumes that nobody uses; the others stay, and go with the VM. */
+  /**
+   * Waits until a volume that is being opened is mounted, or taken back. All that are mounted stay: containers use them, and this
+   * program may be started anew at any time. Who asked for one closes it (spec/secure-mount.md 5.2), or it goes with the VM.
+   */
   close(): Promise<void>;
 }
 
@@ -34,7 +37,6 @@ export interface SecureMounts extends SecureMounter {
 export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, log }: SecureMountParts): SecureMounts {
   // One after the other: deriving a key may take half of the memory.
   const mutex = new Mutex();
-  const mounted: { readonly mapping: Mapping; readonly target: VolumeTarget }[] = [];
 
   return {
     async mount(request, signal) {
@@ -43,22 +45,13 @@ export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, l
       await mutex.run(() => mountVolume(volume, device, signal));
       log.info("volume is mounted", { device: device.path, mountPoint: volume.mountPoint, source: volume.source });
     },
-    async close() {
-      for (const { mapping, target } of mounted.splice(0).reverse()) {
-        try {
-          target.detach();
-          await mapping.close();
-        } catch (error) {
-          log.warn("a volume stays open", { device: mapping.path, error });
-        }
-      }
-    },
+    close: () => mutex.run(() => {}),
   };
 
   async function mountVolume(volume: BlockVolume, device: BlockDevice, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (tools.isInUse(device)) throw new GuestError("failed-precondition", "SecureMount: the device is in use");
-    const target = volumeTarget(volume, mountRoots, tools);
+    const attach = volumeTarget(volume, mountRoots, tools);
     const mapping = await open(volume, device, signal);
     try {
       if (volume.source === "empty" && volume.target === "fileSystem") {
@@ -66,12 +59,11 @@ export function createSecureMounts({ tools, headerDirectory, mountRoots, keys, l
         await makeExt4(mapping.path, options, tools, signal);
       }
       signal.throwIfAborted();
-      target.attach(mapping.path);
+      attach(mapping.path);
     } catch (error) {
       await mapping.close().catch((failure: unknown) => log.error("a volume stays open", { error: failure }));
       throw error;
     }
-    mounted.push({ mapping, target });
   }
 
   async function open(volume: BlockVolume, device: BlockDevice, signal: AbortSignal): Promise<Mapping> {

@@ -4,8 +4,10 @@ import {
   findBlockDevice,
   findBlockDeviceByNumber,
   isBlockDeviceInUse,
+  readFileRange,
   writeFileRange,
 } from "../../sys/block-device.ts";
+import { readFileBounded } from "../../sys/file.ts";
 import { mount, mountFlags } from "../../sys/mount.ts";
 import { findProgram, type ProgramOptions, runToSuccess } from "../../sys/program.ts";
 import { volumeProgramTimeoutMs } from "./limits.ts";
@@ -26,12 +28,17 @@ export interface StorageTools {
   /** @throws GuestError, SystemError */
   findDevice(device: { readonly number: BlockDevice["number"] } | { readonly path: string }): BlockDevice;
   isInUse(device: BlockDevice): boolean;
+  /** Reads a device's beginning and end, where signatures are. @throws SystemError EIO, for example */
+  readEnds(device: BlockDevice): void;
 }
 
 /** Whether an error is that a program ended with this exit code. */
 export function endedWith(error: unknown, exitCode: number): boolean {
   return error instanceof GuestError && error.fields["exitCode"] === exitCode;
 }
+
+/** No file system, partition table or array has its signature further inside. */
+const endBytes = 4 * 1024 * 1024;
 
 /** Those of this machine. */
 export const systemStorageTools: StorageTools = {
@@ -47,4 +54,9 @@ export const systemStorageTools: StorageTools = {
     mount({ source, target, type: "ext4", flags: mountFlags.nosuid | mountFlags.nodev | mountFlags.noatime }),
   findDevice: (device) => ("number" in device ? findBlockDeviceByNumber(device.number) : findBlockDevice(device.path)),
   isInUse: isBlockDeviceInUse,
+  readEnds: ({ path, number: { major, minor } }) => {
+    const sectors = Number(readFileBounded(`/sys/dev/block/${major}:${minor}/size`, 64).toString());
+    readFileRange(path, 0, endBytes);
+    readFileRange(path, Math.max(0, sectors * 512 - endBytes), endBytes);
+  },
 };

@@ -11,13 +11,13 @@ import { maxKeyBytes } from "./limits.ts";
  * @throws GuestError
  */
 export async function fetchVolumeKey(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Uint8Array> {
-  const bytes = await fetch(key, sources, signal);
+  const bytes = await getKey(key, sources, signal);
   if (bytes.byteLength > 0 && bytes.byteLength <= maxKeyBytes) return bytes;
   bytes.fill(0);
   throw new GuestError("failed-precondition", "SecureMount: the key is empty or too long");
 }
 
-function fetch(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Uint8Array> {
+function getKey(key: string, sources: UnsealOptions, signal: AbortSignal): Promise<Uint8Array> {
   if (key.startsWith("sealed.")) return unseal(Buffer.from(key), sources, signal);
   if (/^kbs[+:]/.test(key)) return sources.resources.getResource(parseResourceUri(key), signal);
   throw new GuestError("invalid-argument", "SecureMount: a key is a kbs:// URI or a sealed secret");

@@ -12,8 +12,8 @@ export interface MachineIdentity {
 const azureChassisTag = "7783-7084-3265-9085-8269-3286-77";
 
 /**
- * The cloud whose metadata service is to be asked, by what the machine says of itself (spec/userdata.md 3.1). A `cidata` disk goes before all of
- * these and is the caller's to look for: libvirt, IBM VPC, Docker and own machines bring user data that way.
+ * The cloud whose metadata service is to be asked, by what the machine says of itself (spec/userdata.md 3.1). A `cidata` file or disk
+ * goes before all of these and is the caller's to look for: own machines and libvirt bring user data that way.
  *
  * Unlike the reference no network is needed to find out, so a network that comes up late is no reason to go on without user data.
  *

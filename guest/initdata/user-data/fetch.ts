@@ -40,15 +40,18 @@ export async function fetchUserData(
   const start = clock.now();
   const deadline = start + deadlineMs;
   const signal = AbortSignal.any([access.signal, AbortSignal.timeout(deadlineMs)]);
+  let reason: unknown;
   for (let delayMs = firstDelayMs, attempt = 1; ; attempt += 1) {
     try {
       return await source.fetch({ ...access, signal });
     } catch (error) {
       access.signal.throwIfAborted();
       if (error instanceof UserDataError) throw error;
-      if (clock.now() + delayMs >= deadline) {
+      // An attempt that was cut short at the end doesn't say what is wrong, the one before it does.
+      if (!signal.aborted || reason === undefined) reason = error;
+      if (signal.aborted || clock.now() + delayMs >= deadline) {
         const problem = `user data: ${source.name} has given none in ${deadlineMs / 1000} s (attempts: ${attempt})`;
-        throw new GuestError("unavailable", problem, { cause: error });
+        throw new GuestError("unavailable", problem, { cause: reason });
       }
       if (clock.now() - start >= lateMs) {
         const seconds = `${lateMs / 1000} of ${deadlineMs / 1000} s`;

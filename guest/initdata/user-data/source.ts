@@ -1,6 +1,6 @@
 import type { Log } from "../../core/log.ts";
 import type { HttpClient, HttpRequest } from "../../sys/http-client.ts";
-import { decodeBase64 } from "../base64.ts";
+import { decodeWrappedBase64 } from "../base64.ts";
 import { requestTimeoutMs } from "./limits.ts";
 import { UserDataError } from "./user-data-error.ts";
 
@@ -54,7 +54,7 @@ export async function fetchBody(access: MetadataAccess, request: HttpRequest, ma
  * @throws UserDataError when it is anything else
  */
 export function decodeBody(body: Uint8Array): Uint8Array {
-  const document = decodeBase64(Buffer.from(body).toString("latin1"));
+  const document = decodeWrappedBase64(Buffer.from(body).toString("latin1"));
   if (document === undefined) throw new UserDataError("not standard base64");
   return document;
 }

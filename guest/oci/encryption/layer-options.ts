@@ -1,3 +1,4 @@
+import { decodeBase64 } from "../../core/base64.ts";
 import type { Digest } from "../digest.ts";
 import { parseDigest } from "../digest.ts";
 import { ImageError } from "../errors.ts";
@@ -32,7 +33,7 @@ const maxPackets = 16;
 export function parsePublicOptions({ annotations, digest }: Descriptor): PublicLayerOptions {
   const text = annotations.get(optionsAnnotation);
   if (text === undefined) throw decryptionError(`layer ${digest} has no encryption options`);
-  const options = JsonObject.parse(decodeBase64(text, "options"), "encryption options", "decryption");
+  const options = JsonObject.parse(bytesOf(text, "options"), "encryption options", "decryption");
   if (options.string("cipher") !== cipher) throw decryptionError(`layer ${digest} uses an unknown cipher`);
   return {
     hmac: sized(options.string("hmac"), 32, "hmac"),
@@ -64,7 +65,7 @@ function packetsOf(annotations: ReadonlyMap<string, string>): Buffer[] {
   const names = [...annotations.keys()].filter((name) => name.startsWith(packetAnnotation)).sort();
   const texts = names.flatMap((name) => annotations.get(name)?.split(",") ?? []);
   if (texts.length > maxPackets) throw decryptionError(`more than ${maxPackets} wrapped keys`);
-  return texts.map((text) => decodeBase64(text, "wrapped key"));
+  return texts.map((text) => bytesOf(text, "wrapped key"));
 }
 
 function optionalNonce(options: JsonObject): Buffer | undefined {
@@ -73,12 +74,13 @@ function optionalNonce(options: JsonObject): Buffer | undefined {
 }
 
 function sized(text: string, size: number, what: string): Buffer {
-  const bytes = decodeBase64(text, what);
+  const bytes = bytesOf(text, what);
   if (bytes.length !== size) throw decryptionError(`the ${what} has not ${size} bytes`);
   return bytes;
 }
 
-function decodeBase64(text: string, what: string): Buffer {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) throw decryptionError(`the ${what} is no base64`);
-  return Buffer.from(text, "base64");
+function bytesOf(text: string, what: string): Buffer {
+  const bytes = decodeBase64(text);
+  if (bytes === undefined) throw decryptionError(`the ${what} is no base64`);
+  return bytes;
 }

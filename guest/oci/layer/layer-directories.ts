@@ -1,32 +1,40 @@
 import type { Directory } from "../../sys/directory.ts";
-import type { FileStatus } from "../../sys/file-status.ts";
+import type { FileStatus, Timestamp } from "../../sys/file-status.ts";
 import { isErrno } from "../../sys/system-error.ts";
+import { ImageError } from "../errors.ts";
+import type { ImageLimits } from "../limits.ts";
 import { quoteName, tarError } from "../tar/entry.ts";
 import { type EntryPath, joinEntryPath } from "./entry-path.ts";
 import { isWhiteout, makeOpaque } from "./whiteout.ts";
 
 /**
  * The directories of a layer that is being unpacked: opens them, makes those that the archive takes for granted and
- * remembers these, since their owner and mode are for the layers below to say. Links on the way are followed inside the
- * layer, as containerd does; a link that leads to a place only the layers below have leads nowhere.
+ * remembers these, since their owner and mode are for the layers below to say. The times of the others are set at the end,
+ * since making an entry changes the time of its directory. Links on the way are followed inside the layer, as containerd
+ * does; a link that leads to a place only the layers below have leads nowhere.
  */
 export class LayerDirectories {
   readonly root: Directory;
+  readonly #limits: Pick<ImageLimits, "maxDirectoryPathBytes">;
   /** Paths as Latin-1 text: one character a byte, so that bytes can be keys. */
   readonly #implied = new Set<string>();
+  readonly #times = new Map<string, Timestamp>();
+  /** Bytes of the paths in both. */
+  #pathBytes = 0;
   /** Archives come sorted by directory: the last one is nearly always the next one, too. */
   #last: { readonly path: Buffer; readonly directory: Directory } | undefined;
   #opaqueRoot = false;
 
   /** @param root an empty directory, resolving links `in-root`; closed by {@link close} */
-  constructor(root: Directory) {
+  constructor(root: Directory, limits: Pick<ImageLimits, "maxDirectoryPathBytes">) {
     this.root = root;
+    this.#limits = limits;
   }
 
   /**
    * The directory at a path, made with its parents where it is missing. Valid until the next call.
    *
-   * @throws ImageError `invalid-image` when something else is there
+   * @throws ImageError `invalid-image` when something else is there, `limit`
    */
   open(path: EntryPath): Directory {
     if (path.length === 0) return this.root;
@@ -81,9 +89,16 @@ export class LayerDirectories {
     return this.#opaqueRoot;
   }
 
-  /** An entry of the archive says what this directory is like. */
-  markExplicit(path: Buffer): void {
-    this.#implied.delete(path.toString("latin1"));
+  /** An entry of the archive says what this directory is like. @throws ImageError `limit` */
+  markExplicit(path: Buffer, modified: Timestamp): void {
+    const key = this.#remember(path);
+    this.#implied.delete(key);
+    this.#times.set(key, modified);
+  }
+
+  /** Sets the times that the archive gives; nothing may be made in the directories any more. */
+  applyTimes(): void {
+    for (const [path, modified] of this.#times) this.root.changeTimes(Buffer.from(path, "latin1"), modified);
   }
 
   /** Directories that no entry of the archive describes. */
@@ -117,10 +132,17 @@ export class LayerDirectories {
     }
   }
 
+  #remember(path: Buffer): string {
+    const { maxDirectoryPathBytes } = this.#limits;
+    this.#pathBytes += path.length;
+    if (this.#pathBytes <= maxDirectoryPathBytes) return path.toString("latin1");
+    throw new ImageError("limit", `the paths of the layer's directories have more than ${maxDirectoryPathBytes} bytes`);
+  }
+
   #makeAndOpen(path: EntryPath, joined: Buffer): Directory {
     const name = path.at(-1) ?? joined;
     this.make(this.open(path.slice(0, -1)), name);
-    this.#implied.add(joined.toString("latin1"));
+    this.#implied.add(this.#remember(joined));
     const made = this.#tryOpen(joined);
     if (made === undefined) throw tarError(`${quoteName(joined)} is a link that leads nowhere in the layer`);
     return made;

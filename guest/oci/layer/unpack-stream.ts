@@ -8,7 +8,7 @@ import type { ImageLimits } from "../limits.ts";
 import type { Compression } from "../media-types.ts";
 import { TarReader } from "../tar/reader.ts";
 import { ByteBudget } from "./byte-budget.ts";
-import { createDecompressor, decompressionError } from "./decompress.ts";
+import { checkFullyDecompressed, createDecompressor, decompressionError } from "./decompress.ts";
 import { LayerUnpacker, type UnpackedLayer } from "./unpacker.ts";
 
 /** What is known of a layer before its bytes arrive. */
@@ -48,6 +48,7 @@ export async function unpackLayerStream(
   const budget = new ByteBudget(tarCap(compressedSize, limits), what);
   const unpacker = new LayerUnpacker(target.parent, target.name, limits);
   const reader = new TarReader(unpacker, limits);
+  const decompressor = createDecompressor(compression, limits);
   let tarBytes = 0;
   const consume = async (tar: AsyncIterable<Buffer>): Promise<void> => {
     for await (const chunk of tar) {
@@ -59,7 +60,8 @@ export async function unpackLayerStream(
     }
   };
   try {
-    await pipeline(source, createDecompressor(compression, limits), consume, { signal });
+    await pipeline(source, decompressor, consume, { signal });
+    checkFullyDecompressed(decompressor, compressedSize, what);
     const computed = hash.digest("hex");
     if (computed !== digestHex(diffId)) throw wrongDiffId(computed, diffId);
     reader.end();

@@ -43,8 +43,6 @@ export class LayerUnpacker implements TarHandler {
   readonly #name: string;
   readonly #limits: ImageLimits;
   readonly #directories: LayerDirectories;
-  /** Set at the end, since making an entry changes the time of its directory. */
-  readonly #directoryTimes: { readonly path: Buffer; readonly time: Timestamp }[] = [];
   #rootTime: Timestamp | undefined;
   #file: OpenFile | undefined;
   #entries = 0;
@@ -61,7 +59,7 @@ export class LayerUnpacker implements TarHandler {
     this.#parent = parent;
     this.#name = name;
     this.#limits = limits;
-    this.#directories = new LayerDirectories(parent.openDirectory(name, { symlinks: "in-root" }));
+    this.#directories = new LayerDirectories(parent.openDirectory(name, { symlinks: "in-root" }), limits);
   }
 
   /** @throws ImageError `invalid-image`, `limit`; SystemError of the file system, such as ENOSPC */
@@ -96,7 +94,7 @@ export class LayerUnpacker implements TarHandler {
 
   /** Ends the layer. */
   finish(): UnpackedLayer {
-    for (const { path, time } of this.#directoryTimes.reverse()) this.#directories.root.changeTimes(path, time);
+    this.#directories.applyTimes();
     if (this.#rootTime !== undefined) this.#parent.changeTimes(this.#name, this.#rootTime);
     return {
       entries: this.#entries,
@@ -135,9 +133,7 @@ export class LayerUnpacker implements TarHandler {
     parent.changeOwner(name, entry.uid, entry.gid);
     parent.changeMode(name, entry.mode);
     setAllowedXattrs(parent, name, entry, this.#limits);
-    const joined = joinEntryPath(path);
-    this.#directories.markExplicit(joined);
-    this.#directoryTimes.push({ path: joined, time: timestamp(entry) });
+    this.#directories.markExplicit(joinEntryPath(path), timestamp(entry));
   }
 
   #placeOther(entry: TarEntry, directory: Directory, name: Buffer): void {

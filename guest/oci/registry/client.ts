@@ -79,27 +79,34 @@ export class RegistryClient {
   }
 
   async #get(path: string, accept: string, what: string, signal: AbortSignal): Promise<HttpResponse> {
-    let response = await this.#send(path, accept, signal);
-    if (response.status === 401) {
-      this.#authorization = await this.#authorize(response, what, signal);
-      response = await this.#send(path, accept, signal);
+    const url = new URL(`${this.#base}/${path}`);
+    const refused = this.#authorization;
+    let response = await this.#send(url, accept, refused, signal);
+    // A challenge from where a redirect led is none of the registry's: our credentials aren't for that host.
+    if (response.status === 401 && response.url.origin === url.origin) {
+      this.#authorization = await this.#authorize(response, refused, what, signal);
+      response = await this.#send(url, accept, this.#authorization, signal);
     }
     if (response.status !== 200) throw await statusError(response, what, this.#options.limits);
     return response;
   }
 
-  #send(path: string, accept: string, signal: AbortSignal): Promise<HttpResponse> {
-    const authorization = this.#authorization;
+  #send(url: URL, accept: string, authorization: string | undefined, signal: AbortSignal): Promise<HttpResponse> {
     const headers = { accept, ...(authorization === undefined ? {} : { authorization }) };
-    const request = { url: new URL(`${this.#base}/${path}`), headers, signal, followRedirects: true };
-    return httpGet(this.#options.sender, request, this.#options.limits);
+    return httpGet(this.#options.sender, { url, headers, signal, followRedirects: true }, this.#options.limits);
   }
 
-  async #authorize(response: HttpResponse, what: string, signal: AbortSignal): Promise<string> {
+  /** @param refused the authorization that the registry didn't take: several requests at once may each get a new one */
+  async #authorize(
+    response: HttpResponse,
+    refused: string | undefined,
+    what: string,
+    signal: AbortSignal,
+  ): Promise<string> {
     const header = response.headers.get("www-authenticate") ?? "";
     const authorization = await requestAuthorization({ ...this.#options, header, signal });
     // A Basic answer that the registry has just refused would only be refused again.
-    if (authorization === undefined || authorization === this.#authorization) {
+    if (authorization === undefined || authorization === refused) {
       throw await statusError(response, what, this.#options.limits);
     }
     response.discard();

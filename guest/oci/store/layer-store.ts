@@ -9,8 +9,8 @@ import { storeFolders } from "./store-directory.ts";
 
 const rootName = "root";
 const recordName = "layer.json";
-/** A million implied directories of 255 bytes in hexadecimal. */
-const maxRecordBytes = 512 * 1024 * 1024;
+/** All paths that a layer may keep, in hexadecimal, with what stands between them. */
+const maxRecordBytes = 128 * 1024 * 1024;
 
 /**
  * Unpacked layers by diff id (threat model row 111): a layer gets its name only when its bytes are proven, is never written

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { describeFailure } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { Directory } from "../../sys/directory.ts";
 import { makeDirectories, readFileBounded, writeFileAtomically } from "../../sys/file.ts";
 import { type MountEntry, mount, mountFlags, readMountTable, unmount } from "../../sys/mount.ts";
@@ -28,14 +30,14 @@ export class OverlayRoots {
   readonly #path: string;
   readonly #store: Directory;
   readonly #layers: LayerStore;
-  /** Roots between the making of their directory and the end of their mounting. */
-  readonly #beingMounted = new Set<string>();
+  readonly #log: Log;
 
   /** @param store the opened store, from `openStoreDirectory`; @param path its path */
-  constructor(store: Directory, path: string, layers: LayerStore) {
+  constructor(store: Directory, path: string, layers: LayerStore, log: Log) {
     this.#store = store;
     this.#path = path;
     this.#layers = layers;
+    this.#log = log;
   }
 
   /**
@@ -48,7 +50,6 @@ export class OverlayRoots {
   mount(bundlePath: string, layers: readonly RootLayer[]): string {
     const name = rootName(bundlePath);
     if (this.#mountPoints(name).length > 0) throw new ImageError("store", "the bundle's root is mounted already");
-    this.#beingMounted.add(name);
     try {
       this.#prepare(name, layers);
       this.#mountOverlay(name, bundlePath, layers);
@@ -57,8 +58,6 @@ export class OverlayRoots {
       this.#store.removeTree(overlayPath(name));
       if (error instanceof ImageError) throw error;
       throw new ImageError("store", "Failed to create bundle", { cause: error, fields: { bundlePath } });
-    } finally {
-      this.#beingMounted.delete(name);
     }
   }
 
@@ -69,18 +68,27 @@ export class OverlayRoots {
     this.#store.removeTree(overlayPath(name));
   }
 
-  /** Removes what containers wrote whose roots somebody else has unmounted, as the agent does. */
+  /**
+   * Removes what containers wrote whose roots somebody else has unmounted, as the agent does. What can't be removed stays:
+   * by a tree that is too deep a container could keep others from being started.
+   */
   removeAbandoned(): void {
     const table = readMountTable();
     for (const name of this.#names()) {
-      const inUse = this.#beingMounted.has(name) || this.#mountPoints(name, table).length > 0;
-      if (!inUse) this.#store.removeTree(overlayPath(name));
+      if (this.#mountPoints(name, table).length > 0) continue;
+      try {
+        this.#store.removeTree(overlayPath(name));
+      } catch (error) {
+        this.#log.warn("what a container wrote can't be removed", { name, error: describeFailure(error) });
+      }
     }
   }
 
-  /** The layers that roots consist of. */
+  /** The layers that mounted roots consist of. */
   usedLayers(): Set<Digest> {
-    const lines = this.#names().flatMap((name) => {
+    const table = readMountTable();
+    const mounted = this.#names().filter((name) => this.#mountPoints(name, table).length > 0);
+    const lines = mounted.flatMap((name) => {
       const file = `${this.#path}/${overlayPath(name)}/${layersFile}`;
       return readFileBounded(file, maxLayersFileBytes).toString().split("\n");
     });

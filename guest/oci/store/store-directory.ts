@@ -27,7 +27,7 @@ const safePath = /^(\/[A-Za-z0-9_.-]+)+$/;
  * @throws ImageError `store`
  */
 export function openStoreDirectory(path: string, log: Log): Directory {
-  if (!safePath.test(path) || path.includes("/../"))
+  if (!safePath.test(path) || /\/\.\.?(\/|$)/.test(path))
     throw new ImageError("store", "image store: not a plain absolute path");
   try {
     makeDirectories(path, 0o700);

@@ -1,6 +1,5 @@
 import type { Directory } from "../../sys/directory.ts";
 import type { FileStatus } from "../../sys/file-status.ts";
-import { isErrno } from "../../sys/system-error.ts";
 import { isOpaque } from "../layer/whiteout.ts";
 import type { LayerRecord } from "./layer-record.ts";
 
@@ -10,13 +9,11 @@ export interface VisibleLayer {
   readonly record: LayerRecord;
 }
 
-/** A layer with its implied directories by path, as Latin-1 text: one character a byte. */
+/** A layer with its implied directories. Paths are Latin-1 text here: one character a byte, so that bytes can be keys. */
 interface IndexedLayer {
   readonly root: Directory;
   readonly implied: ReadonlySet<string>;
 }
-
-const slash = 0x2f;
 
 /**
  * Prepares the writable directory of an overlay. In a merged directory the topmost layer's owner, mode and time count. A
@@ -28,81 +25,98 @@ const slash = 0x2f;
  * @param layers topmost first
  */
 export function seedUpperDirectory(parent: Directory, name: string, layers: readonly VisibleLayer[]): void {
-  const indexed = layers.map(({ root, record }) => ({ root, implied: new Set(record.impliedDirectories.map(asText)) }));
-  const paths = new Set(indexed.flatMap(({ implied }) => [...implied]));
   using upper = parent.openDirectory(name);
-  for (const path of [...paths].sort().map(asBytes)) {
-    if (describingLayer(path, indexed) !== undefined) makeAsMerged(upper, path, indexed);
-  }
+  const corrections = findCorrections(layers.map(indexLayer));
+  for (const path of corrections.keys()) upper.makeDirectory(asBytes(path));
+  // From the inside out: making a directory changes the time of its parent.
+  for (const [path, source] of [...corrections].reverse()) copyMetadata(source, upper, asBytes(path));
   const rootLayer = layers.find(({ record }) => record.hasRootEntry)?.root;
   if (rootLayer !== undefined) copyOwnerModeTime(rootLayer.status(), parent, Buffer.from(name));
 }
 
-/** Makes a directory and its parents in the upper one, each as it looks in the layers together. */
-function makeAsMerged(upper: Directory, path: Buffer, layers: readonly IndexedLayer[]): void {
-  const prefixes = [...prefixesOf(path)];
-  for (const prefix of prefixes) {
-    if (upper.statusIfPresent(prefix) === undefined) upper.makeDirectory(prefix);
-  }
-  // From the inside out: making a directory changes the time of its parent.
-  for (const prefix of prefixes.reverse()) {
-    const source = describingLayer(prefix, layers) ?? layers.find(({ root }) => isDirectory(root, prefix))?.root;
-    if (source === undefined) continue;
-    for (const [attribute, value] of source.attributes(prefix)) {
-      if (attribute.startsWith("user.")) upper.setAttribute(prefix, attribute, value);
+function indexLayer({ root, record }: VisibleLayer): IndexedLayer {
+  return { root, implied: new Set(record.impliedDirectories.map((path) => path.toString("latin1"))) };
+}
+
+/**
+ * The directories that have to stand above the layers, parents first, each with the layer whose metadata it takes. Goes from the
+ * root down and looks at a layer only where it shares the directory with another one: most have little in common.
+ */
+function findCorrections(layers: readonly IndexedLayer[]): ReadonlyMap<string, Directory> {
+  const merged = new Map<string, readonly IndexedLayer[]>([["", layers]]);
+  const corrections = new Map<string, Directory>();
+  for (const path of impliedPaths(layers)) {
+    const sharing = mergedLayers(path, merged.get(parentOf(path)) ?? []);
+    if (sharing.length < 2) continue;
+    merged.set(path, sharing);
+    const describing = describingLayer(path, sharing);
+    if (describing === undefined || describing === sharing[0]) continue;
+    for (const prefix of [...prefixesOf(path)].reverse()) {
+      const layersThere = merged.get(prefix) ?? [];
+      const source = describingLayer(prefix, layersThere) ?? layersThere[0];
+      if (source !== undefined) corrections.set(prefix, source.root);
     }
-    copyOwnerModeTime(source.status(prefix), upper, prefix);
   }
+  return corrections;
 }
 
-/** The topmost layer whose archive has an entry for this directory, unless a layer above hides it. */
-function describingLayer(path: Buffer, layers: readonly IndexedLayer[]): Directory | undefined {
-  for (const { root, implied } of layers) {
-    const status = statusOf(root, path);
-    if (status?.kind === "directory" && !implied.has(asText(path))) return root;
-    if (hidesBelow(root, path)) return undefined;
+/** All implied directories and those above them, parents first. */
+function impliedPaths(layers: readonly IndexedLayer[]): readonly string[] {
+  const paths = new Set<string>();
+  for (const { implied } of layers) {
+    for (const path of implied) {
+      for (const prefix of prefixesOf(path)) {
+        if (paths.has(prefix)) break; // and so are those above it
+        paths.add(prefix);
+      }
+    }
   }
-  return undefined;
+  return [...paths].sort();
 }
 
-/** Whether a layer hides a path from those below it: the path or a parent of it is opaque or no directory. */
-function hidesBelow(root: Directory, path: Buffer): boolean {
-  for (const prefix of prefixesOf(path)) {
-    const status = statusOf(root, prefix);
-    if (status === undefined) return false;
-    if (status.kind !== "directory" || isOpaque(root, prefix)) return true;
+/**
+ * The layers that overlayfs merges in a directory, topmost first: down to the first that has something else there or is opaque.
+ *
+ * @param layers those that it merges in the parent
+ */
+function mergedLayers(path: string, layers: readonly IndexedLayer[]): readonly IndexedLayer[] {
+  const merged: IndexedLayer[] = [];
+  for (const layer of layers) {
+    const status = layer.root.statusIfPresent(asBytes(path));
+    if (status === undefined) continue;
+    if (status.kind !== "directory") break;
+    merged.push(layer);
+    if (isOpaque(layer.root, asBytes(path))) break;
   }
-  return false;
+  return merged;
 }
 
-/** `a`, `a/b`, `a/b/c`. */
-function* prefixesOf(path: Buffer): Generator<Buffer> {
-  for (let end = path.indexOf(slash); end >= 0; end = path.indexOf(slash, end + 1)) yield path.subarray(0, end);
-  yield path;
+/** The topmost layer whose archive has an entry for a directory. */
+function describingLayer(path: string, layers: readonly IndexedLayer[]): IndexedLayer | undefined {
+  return layers.find(({ implied }) => !implied.has(path));
 }
 
-function isDirectory(root: Directory, path: Buffer): boolean {
-  return statusOf(root, path)?.kind === "directory";
+/** `a/b/c`, `a/b`, `a`. */
+function* prefixesOf(path: string): Generator<string> {
+  for (let prefix = path; prefix !== ""; prefix = parentOf(prefix)) yield prefix;
 }
 
-function statusOf(root: Directory, path: Buffer): FileStatus | undefined {
-  try {
-    return root.statusIfPresent(path);
-  } catch (error) {
-    // The way there is blocked by a file or link in this layer.
-    if (isErrno(error, "ENOTDIR", "ELOOP")) return undefined;
-    throw error;
+/** Empty for the root. */
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
+
+function copyMetadata(source: Directory, upper: Directory, path: Buffer): void {
+  for (const [attribute, value] of source.attributes(path)) {
+    if (attribute.startsWith("user.")) upper.setAttribute(path, attribute, value);
   }
+  copyOwnerModeTime(source.status(path), upper, path);
 }
 
 function copyOwnerModeTime({ uid, gid, mode, modified }: FileStatus, target: Directory, name: Buffer): void {
   target.changeOwner(name, uid, gid);
   target.changeMode(name, mode);
   target.changeTimes(name, modified);
-}
-
-function asText(path: Buffer): string {
-  return path.toString("latin1");
 }
 
 function asBytes(text: string): Buffer {

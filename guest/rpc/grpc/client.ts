@@ -48,7 +48,7 @@ export class GrpcClient implements RpcClient {
         const state = channel.getConnectivityState(true);
         if (state === connectivityState.READY) resolve();
         else if (cause !== undefined || state === connectivityState.TRANSIENT_FAILURE) {
-          reject(new GuestError("unavailable", "cannot connect", { cause }));
+          reject(new GuestError("unavailable", "no gRPC connection", { cause }));
         } else channel.watchConnectivityState(state, deadline, look);
       };
       look();

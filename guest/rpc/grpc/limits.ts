@@ -9,3 +9,11 @@ export const maxSessionMegabytes = 64;
 
 /** Longest sentence of a status, in characters: it travels in a header, percent-encoded, and clients limit those. */
 export const maxStatusMessageLength = 2048;
+
+/** What a port may set for its gRPC connections; the rest is fixed. */
+export interface GrpcLimits {
+  /** From the beginning of reading a request to its end. */
+  readonly requestTimeoutMs: number;
+}
+
+export const defaultGrpcLimits: GrpcLimits = { requestTimeoutMs: 60_000 };

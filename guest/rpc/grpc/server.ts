@@ -3,15 +3,26 @@ import { TLSSocket } from "node:tls";
 import { type ConnectionInjector, type handleUnaryCall, type Metadata, Server, ServerCredentials } from "@grpc/grpc-js";
 import { GuestError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
 import type { CallableMethod, MethodTable } from "../method.ts";
 import { RunningCall } from "../running-call.ts";
 import { statusOf } from "../status.ts";
-import { maxConcurrentStreams, maxMessageLength, maxSessionMegabytes, maxStatusMessageLength } from "./limits.ts";
+import {
+  type GrpcLimits,
+  maxConcurrentStreams,
+  maxMessageLength,
+  maxSessionMegabytes,
+  maxStatusMessageLength,
+} from "./limits.ts";
+import { boundRequests } from "./request-memory.ts";
 
 /** What a gRPC server is made of. */
 export interface GrpcServerOptions {
   /** Methods that are added later are not served. */
   readonly registry: MethodTable;
+  readonly limits: GrpcLimits;
+  /** Shared by the connections of a port. */
+  readonly memory: MemoryBudget;
   readonly log: Log;
 }
 
@@ -26,7 +37,7 @@ export class GrpcServer {
   /** Connections by the name that grpc-js gives to their peers: the only way from a call to its connection. */
   readonly #connections = new Map<string, number>();
 
-  constructor({ registry, log }: GrpcServerOptions) {
+  constructor({ registry, limits, memory, log }: GrpcServerOptions) {
     this.#log = log;
     this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageLength,
@@ -34,6 +45,7 @@ export class GrpcServer {
       "grpc.max_concurrent_streams": maxConcurrentStreams,
       "grpc-node.max_session_memory": maxSessionMegabytes,
       "grpc.enable_channelz": 0,
+      interceptors: [boundRequests(memory, limits.requestTimeoutMs)],
     });
     for (const { service, name } of registry.methods) {
       this.#server.register(

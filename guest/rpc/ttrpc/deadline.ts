@@ -1,6 +1,6 @@
 import { GuestError } from "../../core/errors.ts";
 
-/** Longest time that a timer can wait: 2^31 - 1 ms, 24 days. */
+/** Longest time that one timer can wait: 2^31 - 1 ms, 24 days. */
 const maxTimerMs = 0x7fff_ffff;
 
 /** The failure of a call whose time is over, in the words of the Go implementation. */
@@ -15,7 +15,17 @@ export function deadlineExceeded(): GuestError {
  * @returns stops the timer
  */
 export function startDeadline(timeoutNano: bigint, onExceeded: () => void): () => void {
-  const timeoutMs = Number((timeoutNano + 999_999n) / 1_000_000n);
-  const timer = setTimeout(onExceeded, Math.min(timeoutMs, maxTimerMs));
+  let leftMs = Number((timeoutNano + 999_999n) / 1_000_000n);
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    if (leftMs === 0) {
+      onExceeded();
+      return;
+    }
+    const stretchMs = Math.min(leftMs, maxTimerMs);
+    leftMs -= stretchMs;
+    timer = setTimeout(wait, stretchMs);
+  };
+  wait();
   return () => clearTimeout(timer);
 }

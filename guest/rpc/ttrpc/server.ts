@@ -34,6 +34,7 @@ export interface TtrpcServerOptions {
 /** A call whose invocation has not ended; it may have been answered already, by its deadline. */
 interface OpenCall {
   readonly call: RunningCall;
+  /** Of the whole envelope: its metadata lives as long as the call. */
   readonly requestBytes: number;
   answered: boolean;
   stopDeadline: () => void;
@@ -83,12 +84,12 @@ export class TtrpcServerConnection {
         else if (frame.type === frameTypes.request) {
           this.#refuse(frame.streamId, new GuestError("resource-exhausted", oversizedMessage(frame.length)));
         }
+        if (this.#closed) return;
       }
       this.#watchFrame(completed);
       this.#accountMemory();
     } catch (error) {
-      this.#options.log.warn("connection closed", { reason: messageOf(error) });
-      this.#stream.destroy();
+      this.#drop(messageOf(error));
     }
   }
 
@@ -123,26 +124,26 @@ export class TtrpcServerConnection {
       const request = decodeEnvelope(data);
       if (request.timeout_nano < 0n) throw deadlineExceeded();
       const method = this.#options.registry.find(request.service, request.method);
-      this.#start(streamId, request, (call) => method.invoke(request.payload, call));
+      this.#start(streamId, request, data.byteLength, (call) => method.invoke(request.payload, call));
     } catch (error) {
       this.#refuse(streamId, error);
     }
   }
 
-  #start(streamId: number, request: Request, invoke: (call: RunningCall) => Promise<Uint8Array>): void {
+  #start(
+    streamId: number,
+    request: Request,
+    requestBytes: number,
+    invoke: (call: RunningCall) => Promise<Uint8Array>,
+  ): void {
     const { connection, log } = this.#options;
     const call = new RunningCall({ metadata: metadataOf(request.metadata), protocol: "ttrpc", connection, log });
-    const open: OpenCall = {
-      call,
-      requestBytes: request.payload.byteLength,
-      answered: false,
-      stopDeadline: () => {},
-    };
+    const open: OpenCall = { call, requestBytes, answered: false, stopDeadline: () => {} };
     if (request.timeout_nano > 0n) {
       open.stopDeadline = startDeadline(request.timeout_nano, () => this.#cutShort(streamId, open, deadlineExceeded()));
     }
     this.#calls.set(streamId, open);
-    this.#requestBytes += open.requestBytes;
+    this.#requestBytes += requestBytes;
     invoke(call).then(
       (payload) => this.#finish(streamId, open, { payload }),
       (error: unknown) => this.#finish(streamId, open, { status: statusOf(error) }),
@@ -184,8 +185,7 @@ export class TtrpcServerConnection {
     writeFrameHeader(frame, streamId, frameTypes.response);
     if (!this.#stream.write(frame)) this.#setWriteBlocked(true);
     if (this.#stream.writableLength > this.#options.limits.maxQueuedBytes) {
-      this.#options.log.warn("connection closed", { reason: "the client does not read its answers" });
-      this.#stream.destroy();
+      this.#drop("the client does not read its answers");
     }
   }
 
@@ -219,11 +219,16 @@ export class TtrpcServerConnection {
       this.#frameTimer = undefined;
     }
     if (this.#frames.withinFrame) {
-      this.#frameTimer ??= setTimeout(() => {
-        this.#options.log.warn("connection closed", { reason: "a frame was not completed in time" });
-        this.#stream.destroy();
-      }, this.#options.limits.frameTimeoutMs);
+      const { frameTimeoutMs } = this.#options.limits;
+      this.#frameTimer ??= setTimeout(() => this.#drop("a frame was not completed in time"), frameTimeoutMs);
     }
+  }
+
+  /** Closes the connection of a client that asks for too much, or for what is no ttRPC: nothing more of it is handled. */
+  #drop(reason: string): void {
+    this.#options.log.warn("connection closed", { reason });
+    this.#end();
+    this.#stream.destroy();
   }
 
   #end(): void {
@@ -256,7 +261,9 @@ function metadataOf(pairs: readonly KeyValue[]): ReadonlyMap<string, readonly st
   const metadata = new Map<string, string[]>();
   for (const { key, value } of pairs) {
     const name = key.toLowerCase();
-    metadata.set(name, [...(metadata.get(name) ?? []), value]);
+    const values = metadata.get(name);
+    if (values === undefined) metadata.set(name, [value]);
+    else values.push(value);
   }
   return metadata;
 }

@@ -18,9 +18,9 @@ export interface DiskSearch {
 
 /**
  * Finds a data disk and waits for one that isn't there yet. Never one that is in use or has partitions, as the disk has that the guest
- * was booted from. Touches nothing.
+ * was booted from: until the right one comes, such a disk may be the only one with its address. Touches nothing.
  *
- * @throws GuestError `failed-precondition` when the disk is in use or has partitions, `unavailable` when there is none in time; the
+ * @throws GuestError when there is none in time: `failed-precondition` if it is in use or has partitions, else `unavailable`; the
  *   signal's reason
  */
 export async function findDataDisk(
@@ -28,23 +28,24 @@ export async function findDataDisk(
   { tree, timeoutMs, signal }: DiskSearch,
 ): Promise<BlockDevice> {
   const attempts = Math.max(1, Math.ceil(timeoutMs / dataDiskPollMs));
-  for (let attempt = 1; attempt <= attempts; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     const disk = chooseDisk(address, tree);
-    if (disk !== undefined) return disk;
-    if (attempt < attempts) await delay(dataDiskPollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    if (!(disk instanceof GuestError)) return disk;
+    if (attempt === attempts) throw disk;
+    await delay(dataDiskPollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
-  throw new GuestError("unavailable", `there is no data disk ${address.lun}`, { fields: { ...address } });
 }
 
-/** @returns undefined when there is none, or no node of it, yet */
-function chooseDisk(address: DiskAddress, tree: DeviceTree): BlockDevice | undefined {
+/** @returns the disk, or why there is none now */
+function chooseDisk(address: DiskAddress, tree: DeviceTree): BlockDevice | GuestError {
   const candidates = candidateDisks(address, tree).map((name) => ({ name, problem: whyUnusable(tree, name) }));
   const usable = candidates.find(({ problem }) => problem === undefined);
-  if (usable !== undefined) return diskNode(tree, usable.name);
   const [first] = candidates;
-  if (first === undefined) return undefined;
-  throw new GuestError("failed-precondition", `data disk ${address.lun} ${first.problem}`, { fields: first });
+  if (usable === undefined && first !== undefined)
+    return new GuestError("failed-precondition", `data disk ${address.lun} ${first.problem}`, { fields: first });
+  const node = usable && diskNode(tree, usable.name);
+  return node ?? new GuestError("unavailable", `there is no data disk ${address.lun}`, { fields: { ...address } });
 }
 
 /**

@@ -22,8 +22,3 @@ export function parseKeyedCounts(text: string): Map<string, bigint> {
 export function toMessageMap<T>(map: ReadonlyMap<string, T>): Readonly<Record<string, T>> {
   return Object.assign(Object.create(null), Object.fromEntries(map));
 }
-
-/** The page sizes of the `hugetlb` files that a group has, such as `2MB`. */
-export function hugePageSizes(files: readonly string[]): Set<string> {
-  return new Set(files.flatMap((file) => /^hugetlb\.([0-9]+[KMG]B)\./u.exec(file)?.[1] ?? []));
-}

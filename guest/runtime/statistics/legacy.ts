@@ -5,12 +5,11 @@ import type {
   HugetlbStats,
   MemoryData,
   MemoryStats,
-  PidsStats,
 } from "../../rpc/messages/agent.ts";
 import type { MessageInit } from "../../rpc/method.ts";
 import type { Cgroup } from "../../sys/cgroup.ts";
-import { listDirectory } from "../../sys/file.ts";
-import { hugePageSizes, parseCount, parseKeyedCounts, toMessageMap, unlimited } from "./kernel-text.ts";
+import { readHugePages, readPids } from "./controllers.ts";
+import { parseCount, parseKeyedCounts, toMessageMap } from "./kernel-text.ts";
 
 /** cpuacct.stat counts in hundredths of a second on every Linux. */
 const nanosecondsPerTick = 10_000_000n;
@@ -28,7 +27,7 @@ export function readLegacyStatistics(cgroup: Cgroup): MessageInit<CgroupStats> {
             io_service_bytes_recursive: readBlockIo(cgroup, "blkio.throttle.io_service_bytes_recursive"),
             io_serviced_recursive: readBlockIo(cgroup, "blkio.throttle.io_serviced_recursive"),
           },
-    hugetlb_stats: readHugePages(cgroup),
+    hugetlb_stats: readHugePages(cgroup, (size) => hugePagesOf(cgroup, size)),
   };
 }
 
@@ -78,13 +77,6 @@ function readMemoryData(cgroup: Cgroup, prefix: string): MessageInit<MemoryData>
   };
 }
 
-function readPids(cgroup: Cgroup): MessageInit<PidsStats> | null {
-  const current = parseCount(cgroup.read("pids.current"));
-  if (current === undefined) return null;
-  const limit = parseCount(cgroup.read("pids.max")) ?? 0n;
-  return { current, limit: limit === unlimited ? 0n : limit };
-}
-
 /** Lines such as `8:0 Read 4096`. */
 function readBlockIo(cgroup: Cgroup, file: string): MessageInit<BlkioStatsEntry>[] {
   return (cgroup.read(file) ?? "").split("\n").flatMap((line) => {
@@ -94,21 +86,11 @@ function readBlockIo(cgroup: Cgroup, file: string): MessageInit<BlkioStatsEntry>
   });
 }
 
-function readHugePages(cgroup: Cgroup): Readonly<Record<string, MessageInit<HugetlbStats>>> {
-  const directory = cgroup.directory("hugetlb");
-  const sizes =
-    directory === undefined || !cgroup.exists() ? new Set<string>() : hugePageSizes(listDirectory(directory));
-  const count = (size: string, name: string): bigint => parseCount(cgroup.read(`hugetlb.${size}.${name}`)) ?? 0n;
-  return toMessageMap(
-    new Map(
-      [...sizes].map((size) => [
-        size,
-        {
-          usage: count(size, "usage_in_bytes"),
-          max_usage: count(size, "max_usage_in_bytes"),
-          failcnt: count(size, "failcnt"),
-        },
-      ]),
-    ),
-  );
+function hugePagesOf(cgroup: Cgroup, size: string): MessageInit<HugetlbStats> {
+  const count = (name: string): bigint => parseCount(cgroup.read(`hugetlb.${size}.${name}`)) ?? 0n;
+  return {
+    usage: count("usage_in_bytes"),
+    max_usage: count("max_usage_in_bytes"),
+    failcnt: count("failcnt"),
+  };
 }

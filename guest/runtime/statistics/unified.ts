@@ -5,12 +5,11 @@ import type {
   CpuStats,
   HugetlbStats,
   MemoryStats,
-  PidsStats,
 } from "../../rpc/messages/agent.ts";
 import type { MessageInit } from "../../rpc/method.ts";
 import type { Cgroup } from "../../sys/cgroup.ts";
-import { listDirectory } from "../../sys/file.ts";
-import { hugePageSizes, parseCount, parseKeyedCounts, toMessageMap, unlimited } from "./kernel-text.ts";
+import { readHugePages, readPids } from "./controllers.ts";
+import { parseCount, parseKeyedCounts, toMessageMap, unlimited } from "./kernel-text.ts";
 
 /** Statistics of a version 2 group. */
 export function readUnifiedStatistics(cgroup: Cgroup): MessageInit<CgroupStats> {
@@ -19,7 +18,7 @@ export function readUnifiedStatistics(cgroup: Cgroup): MessageInit<CgroupStats> 
     memory_stats: readMemory(cgroup),
     pids_stats: readPids(cgroup),
     blkio_stats: readBlockIo(cgroup),
-    hugetlb_stats: readHugePages(cgroup),
+    hugetlb_stats: readHugePages(cgroup, (size) => hugePagesOf(cgroup, size)),
   };
 }
 
@@ -63,13 +62,6 @@ function readMemory(cgroup: Cgroup): MessageInit<MemoryStats> | null {
   };
 }
 
-function readPids(cgroup: Cgroup): MessageInit<PidsStats> | null {
-  const current = parseCount(cgroup.read("pids.current"));
-  if (current === undefined) return null;
-  const limit = parseCount(cgroup.read("pids.max")) ?? 0n;
-  return { current, limit: limit === unlimited ? 0n : limit };
-}
-
 /** Lines such as `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`. */
 function readBlockIo(cgroup: Cgroup): MessageInit<BlkioStats> | null {
   const text = cgroup.read("io.stat");
@@ -92,19 +84,9 @@ function parseDeviceLine(line: string): MessageInit<BlkioStatsEntry>[] {
   });
 }
 
-function readHugePages(cgroup: Cgroup): Readonly<Record<string, MessageInit<HugetlbStats>>> {
-  const directory = cgroup.directory("hugetlb");
-  const sizes =
-    directory === undefined || !cgroup.exists() ? new Set<string>() : hugePageSizes(listDirectory(directory));
-  return toMessageMap(
-    new Map(
-      [...sizes].map((size) => [
-        size,
-        {
-          usage: parseCount(cgroup.read(`hugetlb.${size}.current`)) ?? 0n,
-          failcnt: parseKeyedCounts(cgroup.read(`hugetlb.${size}.events`) ?? "").get("max") ?? 0n,
-        },
-      ]),
-    ),
-  );
+function hugePagesOf(cgroup: Cgroup, size: string): MessageInit<HugetlbStats> {
+  return {
+    usage: parseCount(cgroup.read(`hugetlb.${size}.current`)) ?? 0n,
+    failcnt: parseKeyedCounts(cgroup.read(`hugetlb.${size}.events`) ?? "").get("max") ?? 0n,
+  };
 }

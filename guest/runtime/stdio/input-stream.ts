@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import { GuestError } from "../../core/errors.ts";
+import { orAborted } from "../../core/or-aborted.ts";
 import { isErrno } from "../../sys/system-error.ts";
 import { maxPendingInputBytes } from "../limits.ts";
 
@@ -54,12 +55,4 @@ export class InputStream {
       });
     });
   }
-}
-
-/** The promise, or the signal's reason if that is first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
 }

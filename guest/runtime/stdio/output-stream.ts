@@ -15,6 +15,8 @@ export class OutputStream {
   readonly #reads = new Mutex();
   /** Read ahead after the exit because others still hold the pipe. */
   #tail: Buffer[] = [];
+  /** Bytes that have left the source, to readers and into the tail. */
+  #takenBytes = 0;
   #ended = false;
   #wake: (() => void) | undefined;
   #drainTimer: NodeJS.Timeout | undefined;
@@ -84,7 +86,12 @@ export class OutputStream {
     }
     const available = Math.min(length, this.#source.readableLength);
     // Asking for nothing is what makes a stream go on reading.
-    const bytes: Buffer | null = this.#source.read(available === 0 ? undefined : available);
+    return this.#takeFromSource(available === 0 ? undefined : available);
+  }
+
+  #takeFromSource(length?: number): Buffer | undefined {
+    const bytes: Buffer | null = this.#source.read(length);
+    this.#takenBytes += bytes?.length ?? 0;
     return bytes ?? undefined;
   }
 
@@ -100,17 +107,16 @@ export class OutputStream {
     });
   }
 
-  /** Takes what is in the pipe now, up to a limit, and lets go of it. */
+  /** Takes what is in the pipe now, up to a limit, and lets go of it. Readers may take their share meanwhile. */
   async #drain(): Promise<void> {
-    for (let total = 0, empty = false; !empty && !this.#ended && total < maxDrainBytes; ) {
-      const bytes: Buffer | null = this.#source.read();
-      if (bytes !== null) {
-        total += bytes.length;
-        this.#tail.push(bytes);
-      }
+    const limit = this.#takenBytes + maxDrainBytes;
+    for (let empty = false; !empty && !this.#ended && this.#takenBytes < limit; ) {
+      const before = this.#takenBytes;
+      const bytes = this.#takeFromSource();
+      if (bytes !== undefined) this.#tail.push(bytes);
       // Pipes are looked at between this turn of the event loop and the next: what nothing came from then is empty.
       await nextTurn();
-      empty = bytes === null && this.#source.readableLength === 0;
+      empty = this.#takenBytes === before && this.#source.readableLength === 0;
     }
     this.#source.destroy();
   }

@@ -2,9 +2,9 @@ import { posix } from "node:path";
 import { GuestError } from "../../core/errors.ts";
 import type { Storage } from "../../rpc/messages/agent.ts";
 import { Directory } from "../../sys/directory.ts";
-import { bindMount, mount, mountFlags, parseMountOptions, readMountTable } from "../../sys/mount.ts";
+import { bindMount } from "../../sys/mount.ts";
 import type { GuestPaths } from "../guest-paths.ts";
-import { isNormalizedBelow, MountPlace } from "./mount-place.ts";
+import { isNormalizedBelow, MountPlace, makeReadonly } from "./mount-place.ts";
 import type { Detach, StorageDriver } from "./storage-driver.ts";
 import { refuseOption } from "./storage-options.ts";
 
@@ -47,16 +47,13 @@ function attachBind(
   const place = new MountPlace(paths.base, storage.mount_point, targetRoots);
   using base = Directory.open(paths.base, { mounts: "cross" });
   using source = base.openDirectory(posix.relative(paths.base, storage.source));
-  using root = place.mount((target) => bindMount(source.path, target.path));
-  if (readonly) makeReadonly(root, storage.mount_point);
+  place.mount(
+    (target) => bindMount(source.path, target.path),
+    (root) => {
+      if (readonly) makeReadonly(root, storage.mount_point);
+    },
+  );
   return place.unmount;
-}
-
-/** The rest of a mount's flags would be taken off with the change if they were not named again. */
-function makeReadonly(root: Directory, mountPoint: string): void {
-  const entry = readMountTable().findLast((candidate) => candidate.mountPoint === mountPoint);
-  const { flags } = parseMountOptions(entry?.options ?? []);
-  mount({ target: root.path, flags: flags | mountFlags.remount | mountFlags.bind | mountFlags.readonly });
 }
 
 function isReadonly(storage: Storage): boolean {

@@ -4,9 +4,9 @@ import { mount, mountFlags, parseMountOptions } from "../../sys/mount.ts";
 import type { GuestPaths } from "../guest-paths.ts";
 import { reserveHugePages } from "./huge-pages.ts";
 import { limitMemory } from "./memory-limit.ts";
-import { MountPlace } from "./mount-place.ts";
+import { MountPlace, makeReadonly } from "./mount-place.ts";
 import type { StorageDriver } from "./storage-driver.ts";
-import { parseVolumeOptions, volumeMode } from "./storage-options.ts";
+import { parseVolumeOptions, type VolumeOptions, volumeMode } from "./storage-options.ts";
 
 /** A volume's memory may be limited, its use restricted; nothing that widens it. */
 export const tmpfsOption =
@@ -24,23 +24,35 @@ export function createEphemeralDriver(paths: GuestPaths): StorageDriver {
     attach(storage) {
       const options = parseVolumeOptions(storage, optionsOf(storage));
       const place = new MountPlace(paths.base, storage.mount_point, [paths.sandboxStorage]);
-      if (storage.fstype === "hugetlbfs") reserveHugePages(options.mountOptions);
-      const { flags, data } = parseMountOptions(
-        storage.fstype === "tmpfs" ? limitMemory(options.mountOptions) : options.mountOptions,
-      );
-      using root = place.mount((target) =>
-        mount({
-          source: storage.fstype,
-          target: target.path,
-          type: storage.fstype,
-          flags: flags | mountFlags.nosuid | mountFlags.nodev,
-          data,
-        }),
-      );
-      root.changeOwnerAndMode(0, options.groupId ?? 0, volumeMode(options, 0o1777));
-      return place.unmount;
+      if (storage.fstype === "tmpfs") {
+        mountMemory(storage, { ...options, mountOptions: limitMemory(options.mountOptions) }, place);
+        return place.unmount;
+      }
+      const giveBack = reserveHugePages(options.mountOptions);
+      try {
+        mountMemory(storage, options, place);
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
+      return () => {
+        place.unmount();
+        giveBack();
+      };
     },
   };
+}
+
+function mountMemory({ fstype, mount_point }: Storage, options: VolumeOptions, place: MountPlace): void {
+  const { flags, data } = parseMountOptions(options.mountOptions);
+  const atFirst = (flags & ~mountFlags.readonly) | mountFlags.nosuid | mountFlags.nodev;
+  place.mount(
+    (target) => mount({ source: fstype, target: target.path, type: fstype, flags: atFirst, data }),
+    (root) => {
+      root.changeOwnerAndMode(0, options.groupId ?? 0, volumeMode(options, 0o1777));
+      if ((flags & mountFlags.readonly) !== 0) makeReadonly(root, mount_point);
+    },
+  );
 }
 
 function optionsOf(storage: Storage): RegExp {

@@ -2,13 +2,13 @@ import { GuestError } from "../../core/errors.ts";
 import { readFileIfPresent, writeKernelFile } from "../../sys/file.ts";
 
 /**
- * Makes sure that the guest has the huge pages that a volume asks for (spec/agent-rpc.md 8, `ephemeral`). Pages that are
- * reserved already, by other volumes, stay.
+ * Reserves the huge pages that a volume asks for (spec/agent-rpc.md 8, `ephemeral`), besides those of other volumes.
  *
  * @param options mount options; `pagesize=` and `size=` are in bytes and both needed
+ * @returns gives as many back, for when the volume goes
  * @throws GuestError `internal` with the reference's wording when the kernel cannot give that many
  */
-export function reserveHugePages(options: readonly string[]): void {
+export function reserveHugePages(options: readonly string[]): () => void {
   const pageSize = byteCount(options, "pagesize");
   const size = byteCount(options, "size");
   if (pageSize < 1024n || size % pageSize !== 0n)
@@ -16,12 +16,18 @@ export function reserveHugePages(options: readonly string[]): void {
   const file = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024n}kB/nr_hugepages`;
   const present = pageCount(file);
   if (present === undefined) throw new GuestError("internal", "the guest has no huge pages of this size");
-  const wanted = present + size / pageSize;
+  const count = size / pageSize;
+  const wanted = present + count;
   writeKernelFile(file, wanted.toString());
   const allocated = pageCount(file) ?? 0n;
-  if (allocated >= wanted) return;
+  if (allocated >= wanted) return () => giveBack(file, count);
   writeKernelFile(file, present.toString());
   throw new GuestError("internal", `Only allocated ${allocated} of ${wanted} hugepages of size ${pageSize}`);
+}
+
+function giveBack(file: string, count: bigint): void {
+  const present = pageCount(file) ?? 0n;
+  writeKernelFile(file, (present > count ? present - count : 0n).toString());
 }
 
 function byteCount(options: readonly string[], name: string): bigint {

@@ -1,4 +1,5 @@
 import { GuestError } from "../../core/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../../core/json.ts";
 import type { Storage } from "../../rpc/messages/agent.ts";
 import { Directory } from "../../sys/directory.ts";
 import { isMountPoint, unmount } from "../../sys/mount.ts";
@@ -29,9 +30,7 @@ export function createImagePullDriver(paths: GuestPaths, puller: ImagePuller, ti
       }
       return context.isSandboxContainer
         ? attachPause(paths, containerId)
-        : withTimeout(timeoutMs, context, (limited) =>
-            attachImage(storage, metadata, paths, containerId, puller, limited),
-          );
+        : withTimeout(timeoutMs, context, (limited) => attachImage(storage, paths, containerId, puller, limited));
     },
   };
 }
@@ -57,14 +56,13 @@ function attachPause(paths: GuestPaths, containerId: string): Detach {
 
 async function attachImage(
   storage: Storage,
-  metadata: Readonly<Record<string, string>>,
   paths: GuestPaths,
   containerId: string,
   puller: ImagePuller,
   context: AttachContext,
 ): Promise<Detach> {
   const rootfs = rootfsOf(paths, containerId);
-  await puller.pullImage(storage.source, bundleOf(paths, containerId), metadata, context.signal);
+  await puller.pullImage(storage.source, bundleOf(paths, containerId), context.signal);
   if (!isMountPoint(rootfs)) throw new GuestError("internal", "the image has no mounted root file system");
   context.log.info("image is ready", { containerId, image: storage.source });
   return () => unmount(rootfs, { lazy: true });
@@ -85,24 +83,30 @@ async function withTimeout<T>(
   );
 }
 
-/** The annotations in the driver option `image_guest_pull={"metadata":{…}}`. */
+/**
+ * The annotations in the driver option `image_guest_pull={"metadata":{…}}`. Read strictly: with a name twice, the policy could have
+ * seen the one and the guest act on the other.
+ */
 function parseMetadata(storage: Storage): Readonly<Record<string, string>> {
   const prefix = `${imagePullDriverName}=`;
   const option = storage.driver_options.find((candidate) => candidate.startsWith(prefix));
   if (option === undefined) throw new GuestError("internal", "missing Image information for ImagePull volume");
-  const metadata = metadataOf(option.slice(prefix.length));
-  const entries = Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === "string");
-  return Object.assign(Object.create(null), Object.fromEntries(entries));
+  const { metadata } = parseVolume(option.slice(prefix.length));
+  const isText = (entry: [string, JsonValue]): entry is [string, string] => typeof entry[1] === "string";
+  const texts = isJsonObject(metadata) ? Object.entries(metadata).filter(isText) : [];
+  return Object.assign(Object.create(null), Object.fromEntries(texts));
 }
 
-function metadataOf(json: string): object {
+function parseVolume(json: string): JsonObject {
   try {
-    const volume: unknown = JSON.parse(json);
-    if (typeof volume === "object" && volume !== null && "metadata" in volume) {
-      if (typeof volume.metadata === "object" && volume.metadata !== null) return volume.metadata;
-    }
-    return {};
-  } catch (error) {
-    throw new GuestError("internal", "image information is not JSON", { cause: error });
+    const volume = parseJson(json);
+    if (isJsonObject(volume)) return volume;
+  } catch (cause) {
+    throw unacceptable(cause);
   }
+  throw unacceptable();
+}
+
+function unacceptable(cause?: unknown): GuestError {
+  return new GuestError("internal", "image information is not acceptable JSON", { cause });
 }

@@ -1,10 +1,9 @@
 import { posix } from "node:path";
 import { GuestError } from "../../core/errors.ts";
 import { Directory } from "../../sys/directory.ts";
-import { isMountPoint, unmount } from "../../sys/mount.ts";
+import { isMountPoint, mount, mountFlags, parseMountOptions, readMountTable, unmount } from "../../sys/mount.ts";
 import { isErrno } from "../../sys/system-error.ts";
 import { maxPathBytes } from "../limits.ts";
-import type { Detach } from "./storage-driver.ts";
 
 /**
  * A directory of the guest at which a storage may appear. Every step goes through descriptors held beneath the base directory,
@@ -30,23 +29,36 @@ export class MountPlace {
     this.#relativePath = posix.relative(base, path);
   }
 
-  /** Makes the directory, and those above it, where missing; runs an action on it held open; opens the result anew. */
-  mount(action: (target: Directory) => void): Directory {
+  /**
+   * Makes the directory, and those above it, where missing, and mounts on it.
+   *
+   * @param action mounts on the directory, which is held open
+   * @param prepare gets what is mounted then; when it fails, that is taken away again
+   */
+  mount(action: (target: Directory) => void, prepare: (root: Directory) => void = () => {}): void {
     using base = Directory.open(this.#base, { mounts: "cross" });
     base.makeDirectories(this.#relativePath);
     using target = base.openDirectory(this.#relativePath);
     action(target);
-    // What is mounted now is only seen by looking the path up again.
+    try {
+      // What is mounted now is only seen by looking the path up again.
+      using root = base.openDirectory(this.#relativePath);
+      prepare(root);
+    } catch (error) {
+      this.unmount();
+      throw error;
+    }
+  }
+
+  /** Makes the directory, and those above it, where missing, and returns it held open. */
+  open(): Directory {
+    using base = Directory.open(this.#base, { mounts: "cross" });
+    base.makeDirectories(this.#relativePath);
     return base.openDirectory(this.#relativePath);
   }
 
-  /** Makes the directory where missing and returns it held open. */
-  open(): Directory {
-    return this.mount(() => {});
-  }
-
   /** Unmounts and removes the directory, unless something is left in it. */
-  readonly unmount: Detach = () => {
+  readonly unmount = (): void => {
     using base = Directory.open(this.#base, { mounts: "cross" });
     {
       using target = base.openDirectory(this.#relativePath);
@@ -56,7 +68,7 @@ export class MountPlace {
   };
 
   /** Removes the directory with its contents. */
-  readonly remove: Detach = () => {
+  readonly remove = (): void => {
     using base = Directory.open(this.#base, { mounts: "cross" });
     base.removeTree(this.#relativePath);
   };
@@ -68,6 +80,20 @@ export class MountPlace {
       if (!isErrno(error, "ENOTEMPTY", "ENOENT")) throw error;
     }
   }
+}
+
+/**
+ * Makes a mount read-only, whatever else its file system is seen through.
+ *
+ * @param root its directory, held open
+ * @param mountPoint path of the same
+ * @throws SystemError
+ */
+export function makeReadonly(root: Directory, mountPoint: string): void {
+  const entry = readMountTable().findLast((candidate) => candidate.mountPoint === mountPoint);
+  // The rest of the mount's flags would be taken off with the change if they were not named again.
+  const { flags } = parseMountOptions(entry?.options ?? []);
+  mount({ target: root.path, flags: flags | mountFlags.remount | mountFlags.bind | mountFlags.readonly });
 }
 
 /** True for an absolute path in its shortest spelling that is below one of the roots. */

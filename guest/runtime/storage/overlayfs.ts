@@ -40,13 +40,13 @@ export function createOverlayDriver(paths: GuestPaths): StorageDriver {
         ];
         const flags = mountFlags.nodev | mountFlags.nosuid;
         const request = { source: "overlay", type: "overlay", flags, data: data.join(",") };
-        place.mount((target) => mount({ ...request, target: target.path })).close();
+        place.mount((target) => mount({ ...request, target: target.path }));
       } catch (error) {
         removeUpperLayer(upper, paths);
         throw error;
       }
-      return async () => {
-        await place.unmount();
+      return () => {
+        place.unmount();
         removeUpperLayer(upper, paths);
       };
     },

@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { GuestError } from "../../../guest/core/errors.ts";
 import { unmount } from "../../../guest/sys/mount.ts";
 import { sandboxId } from "../requests.ts";
 import { exec, failure } from "../running.ts";
@@ -61,6 +63,40 @@ describe.skipIf(whyNoDisks !== undefined)("volumes of the cloud", () => {
     expect(await fixture.close()).toEqual([]);
     fixture = new VolumeFixture();
     await fixture.guest.call("CreateSandbox", { sandbox_id: sandboxId });
+  });
+
+  test("a caller who gives up while the volume is being opened leaves it to those who wait for it, too", async () => {
+    const { guest, hub } = fixture;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hub.opening = promise;
+    const caller = new AbortController();
+    const first = failure(guest.call("CreateContainer", fixture.request("c1", { data: 0 }), caller.signal));
+    await vi.waitFor(() => expect(hub.calls).toHaveLength(1));
+    const second = create("c2", { data: 0 });
+    // Until it waits for the volume, too.
+    await setImmediate();
+    caller.abort(new GuestError("cancelled", "the caller has gone"));
+    expect(await first).toEqual({ code: "cancelled", message: "the caller has gone" });
+    resolve();
+    await second;
+    expect(hub.calls).toHaveLength(1);
+    expect(fixture.isMounted("data")).toBe(true);
+  });
+
+  test("when all have given up, what was opened in the meantime is closed", async () => {
+    const { guest, hub } = fixture;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hub.opening = promise;
+    const caller = new AbortController();
+    const calls = ["c1", "c2"].map((id) =>
+      failure(guest.call("CreateContainer", fixture.request(id, { data: 0 }), caller.signal)),
+    );
+    await vi.waitFor(() => expect(hub.calls).toHaveLength(1));
+    caller.abort(new GuestError("cancelled", "the caller has gone"));
+    resolve();
+    for (const refused of await Promise.all(calls)) expect(refused.code).toBe("cancelled");
+    expect(hub.calls).toEqual(["mount vdb caa-data kbs:///a/b/c", "close caa-data"]);
+    expect(fixture.isMounted("data")).toBe(false);
   });
 
   test("containers that are made at once share one volume; the failing one leaves it to the other", async () => {
@@ -191,6 +227,18 @@ test.skipIf(whyNoDisks !== undefined)("without a hub, volumes of the cloud are U
   await fixture.guest.call("CreateSandbox", { sandbox_id: sandboxId });
   const call = fixture.guest.call("CreateContainer", fixture.request("c1", { data: 0 }));
   expect(await failure(call)).toEqual({ code: "unimplemented", message: "cloud volumes are not supported" });
+  await fixture.guest.call("DestroySandbox", {});
+  expect(await fixture.close()).toEqual([]);
+});
+
+test.skipIf(whyNoDisks !== undefined)("a caller who gives up ends the search for a disk that isn't there", async () => {
+  const fixture = new VolumeFixture({ settings: { dataDiskTimeoutMs: 3_600_000 } });
+  await fixture.guest.call("CreateSandbox", { sandbox_id: sandboxId });
+  const caller = new AbortController();
+  const call = fixture.guest.call("CreateContainer", fixture.request("c1", { data: 9 }), caller.signal);
+  await setImmediate();
+  caller.abort(new GuestError("cancelled", "the caller has gone"));
+  expect(await failure(call)).toEqual({ code: "cancelled", message: "the caller has gone" });
   await fixture.guest.call("DestroySandbox", {});
   expect(await fixture.close()).toEqual([]);
 });

@@ -22,6 +22,8 @@ if (whyNoDisks !== undefined && whyNoContainers === undefined)
 class FakeHub implements EncryptedDisks {
   readonly calls: string[] = [];
   readonly open = new Set<string>();
+  /** Where each mapping's file system was wanted. */
+  readonly #places = new Map<string, string>();
   /** What goes wrong. `late`: the mount is there, but the call has failed. */
   trouble: "early" | "late" | "no-mount" | undefined;
   /** Opening takes until then. */
@@ -31,6 +33,7 @@ class FakeHub implements EncryptedDisks {
     this.calls.push(`mount ${device.split("/").at(-1)} ${mapping} ${keyUri}`);
     if (!statSync(device).isBlockDevice()) throw new Error("no block device");
     await this.opening;
+    this.#places.set(mapping, mountPoint);
     if (this.trouble === "early") throw new GuestError("internal", "[CDH] [ERROR]: Secure Mount failed");
     this.open.add(mapping);
     if (this.trouble !== "no-mount") mount({ source: "tmpfs", target: mountPoint, type: "tmpfs" });
@@ -38,8 +41,8 @@ class FakeHub implements EncryptedDisks {
   }
 
   async close(mapping: string): Promise<void> {
-    const place = readMountTable().find(({ mountPoint }) => mountPoint.endsWith(`/volumes/${mapping.slice(4)}`));
-    this.calls.push(`close ${mapping}${place === undefined ? "" : " while mounted"}`);
+    const isMounted = isMountPoint(this.#places.get(mapping) ?? "");
+    this.calls.push(`close ${mapping}${isMounted ? " while mounted" : ""}`);
     this.open.delete(mapping);
   }
 }

@@ -76,6 +76,8 @@ describe("SNP launch digest", () => {
   test("a kernel that the firmware would not check is not vouched for", () => {
     const unchecked = buildSevFirmware(sections.filter(([, , type]) => type !== 0x10));
     expect(() => launch({ firmware: unchecked, directBoot: boot("", "") })).toThrow("does not check kernel hashes");
+    const misplaced = buildSevFirmware(sections, { hashesAddress: 0x80_fff0 });
+    expect(() => launch({ firmware: misplaced, directBoot: boot("", "") })).toThrow(GuestError);
     const unplaced = buildSevFirmware(sections, { hashesAddress: 0 });
     expect(() => launch({ firmware: unplaced, directBoot: boot("", "") })).toThrow("does not say where");
   });

@@ -2,6 +2,9 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:cryp
 import { createCertificate, toPem } from "../certificates.ts";
 import { bodyOffset, createFakeQuote, type FakeQuote } from "./fake-quote.ts";
 
+/** MRSIGNER of Intel's quoting enclave for TDX, as its published identity has it. */
+const intelSigner = "dc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5";
+
 /** What a test wants wrong. */
 export interface QuoteFaults {
   /** Signs the quote in place of the attestation key. */
@@ -10,6 +13,12 @@ export interface QuoteFaults {
   readonly pckKey?: KeyObject;
   /** In place of the digest of the attestation key. */
   readonly qeReportData?: Uint8Array;
+  /** Who has signed the enclave, in place of Intel. */
+  readonly qeSigner?: Uint8Array;
+  /** In place of 2, the quoting enclave for TDX. */
+  readonly qeProduct?: number;
+  /** In place of an enclave that can't be looked into. */
+  readonly qeFlags?: number;
   /** In place of the three certificates. */
   readonly chain?: string;
 }
@@ -55,6 +64,9 @@ export class FakeIntel {
     const attestationKey = Buffer.concat([Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
     const authData = Buffer.alloc(32, 0xa7);
     const qeReport = Buffer.alloc(384, 0x9e);
+    qeReport.writeUInt8(faults.qeFlags ?? 0x15, 48);
+    qeReport.set(faults.qeSigner ?? Buffer.from(intelSigner, "hex"), 128);
+    qeReport.writeUInt16LE(faults.qeProduct ?? 2, 256);
     qeReport.fill(0, 320);
     qeReport.set(faults.qeReportData ?? createHash("sha256").update(attestationKey).update(authData).digest(), 320);
     const chain = Buffer.from(`${faults.chain ?? this.#chain}\0`);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { getuid } from "node:process";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { encodeAnnotation } from "../../../guest/initdata/encodings.ts";
 import { bytesOf, minimalAnnotation, minimalDocument } from "../../initdata/documents.ts";
 import { type Answer, MetadataService } from "../../initdata/user-data/metadata-service.ts";
@@ -48,6 +48,13 @@ describe("initdata of user data", () => {
     expect(failure).toContain(`the initdata of user data (${scene.cidata}) can't be used: initdata: `);
     expect(failure).toContain(problem);
     expect(leftFiles(scene)).toEqual({});
+  });
+
+  test("a file that is there and can't be read is named, and never taken for none", async () => {
+    const scene = setScene();
+    mkdirSync(scene.configuration.provision.initdata, { recursive: true });
+    const { failure } = await runProvision(scene);
+    expect(failure).toMatch(/^the initdata of \S+\/peerpod\/initdata can't be used: EISDIR: /);
   });
 
   test("threat 81: another digest than the one expected, and none at all", async () => {
@@ -162,17 +169,13 @@ describe("threat 90: a metadata service", () => {
   test("threat 129: a proxy from the environment is not used", async () => {
     await using service = await MetadataService.start();
     service.serve(asked, cloudConfig({ "apf.json": "{}" }));
-    const before = { ...process.env };
-    Object.assign(process.env, {
-      HTTP_PROXY: "http://127.0.0.1:9",
-      http_proxy: "http://127.0.0.1:9",
-      NODE_USE_ENV_PROXY: "1",
-    });
+    for (const name of ["HTTP_PROXY", "http_proxy"]) vi.stubEnv(name, "http://127.0.0.1:9");
+    vi.stubEnv("NODE_USE_ENV_PROXY", "1");
     try {
       const scene = setScene({ source: "alibaba" });
       expect((await runProvision(scene, { metadata: service.origin })).failure).toBe("");
     } finally {
-      process.env = before;
+      vi.unstubAllEnvs();
     }
   });
 
@@ -278,12 +281,24 @@ test.each([
   expect(leftFiles(scene)).toEqual({});
 });
 
+test("a network namespace that can't be made is named, and nothing is written", async () => {
+  const scene = sceneOf({ "apf.json": "{}", initdata: minimalAnnotation });
+  const networkNamespace = join(scene.cidata, "netns/podns");
+  const agent = { ...scene.configuration.agent, networkNamespace };
+  const { failure } = await runProvision({ ...scene, configuration: { ...scene.configuration, agent } });
+  expect(failure).toBe(`the pod's network namespace ${networkNamespace} can't be made: ENOTDIR: Not a directory`);
+  expect(leftFiles(scene)).toEqual({});
+});
+
 test.each([0, -1, 3601, Number.NaN])("a time limit of %d s is no time limit", async (timeoutSeconds) => {
   const { failure } = await runProvision(setScene({ source: "aws", timeoutSeconds }));
   expect(failure).toContain("provision.timeout_seconds");
 });
 
-describe.skipIf(getuid?.() !== 0)("as root", () => {
+const isRoot = getuid?.() === 0;
+if (!isRoot) console.warn("test/compose/provision/bad-input: mounting needs root");
+
+describe.skipIf(!isRoot)("as root", () => {
   test("a full disk: the file is named and nothing stays behind, not even what was there before", async () => {
     const scene = setScene();
     mkdirSync(scene.directory);
@@ -298,6 +313,19 @@ describe.skipIf(getuid?.() !== 0)("as root", () => {
       expect(leftFiles(scene)).toEqual({});
     } finally {
       execFileSync("umount", [scene.directory]);
+    }
+  });
+
+  test("a folder that can't be made is named", async () => {
+    const scene = sceneOf({ "apf.json": "{}", initdata: minimalAnnotation });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "tmpfs", scene.devices]);
+    try {
+      const directory = join(scene.devices, "peerpod");
+      const provision = { ...scene.configuration.provision, directory };
+      const { failure } = await runProvision({ ...scene, configuration: { ...scene.configuration, provision } });
+      expect(failure).toMatch(/^\S+\/dev\/peerpod can't be written: E[A-Z]+: /);
+    } finally {
+      execFileSync("umount", [scene.devices]);
     }
   });
 

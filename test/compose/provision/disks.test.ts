@@ -8,10 +8,13 @@ import { createIsoImage } from "../../initdata/user-data/iso-image.ts";
 import { Disks } from "./disks.ts";
 import { cloudConfig, leaveFile, leftFiles, runProvision, setScene } from "./provision-fixture.ts";
 
+const isRoot = getuid?.() === 0;
+if (!isRoot) console.warn("test/compose/provision/disks: loop devices need root");
+
 const minimalDigest = "86fd1cca6de294f50a2849145173d667321cbb7d2c401d0117cf8ffd689b0775";
 const userData = cloudConfig({ "apf.json": "{}", initdata: minimalAnnotation });
 
-describe.skipIf(getuid?.() !== 0)("a disk with the label cidata (needs root)", () => {
+describe.skipIf(!isRoot)("a disk with the label cidata", () => {
   test.each(["auto", "cidata"] as const)("is read as libvirt attaches it (%s)", async (source) => {
     await using disks = new Disks(setScene({ source }));
     disks.attach("vda", Buffer.alloc(65_536));
@@ -52,7 +55,7 @@ describe.skipIf(getuid?.() !== 0)("a disk with the label cidata (needs root)", (
   });
 });
 
-describe.skipIf(getuid?.() !== 0)("a block device that carries initdata (needs root)", () => {
+describe.skipIf(!isRoot)("a block device that carries initdata", () => {
   test.each(["auto", "block-device"] as const)("is found among others by its magic (%s)", async (source) => {
     await using disks = new Disks(setScene({ source }));
     disks.attach("vda", Buffer.alloc(4096, 0xee));

@@ -13,8 +13,8 @@ import { DiskTree, partitionTable } from "./disk-tree.ts";
 const root = { name: "root-x86-64", start: 2048, size: 4096 };
 const scratch = { name: "trusted_store", start: 8192, size: 4096 };
 
-let folder = temporaryFolder();
-let machine = new DiskTree(folder.path);
+let folder: ReturnType<typeof temporaryFolder>;
+let machine: DiskTree;
 let commands: string[] = [];
 let mounted: string[] = [];
 let inUse = false;
@@ -45,6 +45,7 @@ const tools: StorageTools = {
     return { path: `/dev/${device.number.major}:${device.number.minor}`, number: device.number };
   },
   isInUse: () => inUse,
+  readEnds: () => {},
 };
 
 const find = (): string | undefined => findScratchPartition(machine, tools)?.path;

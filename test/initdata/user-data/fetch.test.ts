@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { describeFailure } from "../../../guest/core/errors.ts";
 import { createLog } from "../../../guest/core/log.ts";
 import { cloudSource } from "../../../guest/initdata/user-data/clouds.ts";
@@ -121,6 +121,24 @@ describe("trying again", () => {
     const total = slept.reduce((sum, ms) => sum + ms, 0);
     expect(total).toBeLessThan(180_000);
     expect(total).toBeGreaterThan(170_000);
+  });
+
+  test("when the time ends in the middle of an attempt, the reason is that of the one before", async () => {
+    const time = new AbortController();
+    vi.spyOn(AbortSignal, "timeout").mockReturnValueOnce(time.signal);
+    let attempts = 0;
+    const source: UserDataSource = {
+      name: "aws",
+      fetch: async ({ signal }) => {
+        attempts += 1;
+        if (attempts === 1) throw new Error("no route to host");
+        time.abort();
+        signal.throwIfAborted();
+        return new Uint8Array();
+      },
+    };
+    const failure: unknown = await fetched(source).catch((error: unknown) => error);
+    expect(describeFailure(failure)).toBe("user data: aws has given none in 180 s (attempts: 2): no route to host");
   });
 
   test("nobody there is a failure like any other", async () => {

@@ -9,11 +9,11 @@ import { readNv } from "../../../guest/sys/tpm/nv.ts";
 import { readPcrs } from "../../../guest/sys/tpm/pcr.ts";
 import { parsePublicArea } from "../../../guest/sys/tpm/public-key.ts";
 import { parseQuoteStatement, parseRsaSignature, quote } from "../../../guest/sys/tpm/quote.ts";
-import { getRandom } from "../../../guest/sys/tpm/random.ts";
 import { nameResponseCode } from "../../../guest/sys/tpm/response-code.ts";
 import { encodeCommand, Tpm } from "../../../guest/sys/tpm/tpm.ts";
 import { connectTpmSocket, openTpmDevice } from "../../../guest/sys/tpm/transport.ts";
 import { sized, uint16, uint32 } from "../../../guest/sys/tpm/wire.ts";
+import { getRandom } from "./random.ts";
 
 /** A TPM that gives these answers, whatever it is asked. */
 function scripted(...answers: readonly Uint8Array[]): Tpm {

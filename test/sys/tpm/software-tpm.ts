@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { defineNv, writeNv } from "../../../guest/sys/tpm/nv.ts";
 import { Tpm } from "../../../guest/sys/tpm/tpm.ts";
 import { connectTpmSocket, type TpmTransport } from "../../../guest/sys/tpm/transport.ts";
@@ -47,8 +48,12 @@ export class SoftwareTpm implements AsyncDisposable {
       await exited;
       rmSync(directory, { recursive: true, force: true });
     };
-    for (let attempt = 0; attempt < 200 && !existsSync(socket); attempt += 1) await pause();
-    return new SoftwareTpm(await connectTpmSocket({ path: socket }), stop);
+    try {
+      return new SoftwareTpm(await connected(socket), stop);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,6 +101,14 @@ function encode(code: number, handles: readonly number[], parameters: readonly U
   return Buffer.concat([uint16(0x8002), uint32(10 + body.length), uint32(code), body]);
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 25));
+/** The socket's file is there a moment before anybody listens on it. */
+async function connected(path: string): Promise<TpmTransport> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await connectTpmSocket({ path });
+    } catch (error) {
+      if (attempt === 400) throw error;
+      await setTimeout(25);
+    }
+  }
 }
