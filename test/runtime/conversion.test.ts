@@ -216,6 +216,14 @@ describe("the OCI configuration of a request", () => {
     expect(convertExecProcess(process({ Capabilities: {} }), container).capabilities?.bounding).toEqual([]);
   });
 
+  test("threat 56: what the container can't gain an exec can't either; shims in Go never say so", () => {
+    const restricted = convertProcess(process({ NoNewPrivileges: true }));
+    expect(convertExecProcess(process({}), restricted).noNewPrivileges).toBe(true);
+    const free = convertProcess(process({}));
+    expect(convertExecProcess(process({ NoNewPrivileges: true }), free).noNewPrivileges).toBe(true);
+    expect(convertExecProcess(process({}), free).noNewPrivileges).toBe(false);
+  });
+
   test("V5: a process for which no OOM score is asked has none, rather than the agent's, which the kernel spares", () => {
     expect(convertProcess(process({ OOMScoreAdj: 0n })).oomScoreAdj).toBe(0);
   });

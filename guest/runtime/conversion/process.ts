@@ -32,7 +32,8 @@ export function convertProcess(process: Process): OciProcess {
 
 /**
  * The process file of an exec: resource limits and OOM score are the container's, and so are the capabilities when the request
- * names none (spec/agent-rpc.md 6.1).
+ * names none (spec/agent-rpc.md 6.1). No new privileges for the container means none for an exec, whatever the request says: shims in
+ * Go never ask for it, so a policy can't demand it of them.
  */
 export function convertExecProcess(process: Process, container: OciProcess): OciProcess {
   const converted = convertProcess(process);
@@ -40,6 +41,7 @@ export function convertExecProcess(process: Process, container: OciProcess): Oci
     ...converted,
     capabilities: converted.capabilities ?? container.capabilities,
     rlimits: container.rlimits,
+    noNewPrivileges: container.noNewPrivileges || converted.noNewPrivileges,
     oomScoreAdj: container.oomScoreAdj,
   };
 }
