@@ -103,7 +103,14 @@ function decodeDocument(document: Uint8Array): string {
 function chooseSource({ provision, agent }: Configuration, machine: Machine, log: Log): UserDataSource | undefined {
   const { source, initdata } = provision;
   const cidata = { file: provision.cidata, deviceDirectory: machine.deviceDirectory };
-  if (source === "cidata") return findCidata(cidata, log) ?? awaitedCidata(cidata, log);
+  if (source === "cidata") {
+    if (cidata.file === "")
+      throw new GuestError(
+        "invalid-argument",
+        "configuration key provision.cidata: it is empty, and cidata is the source",
+      );
+    return findCidata(cidata, log) ?? awaitedCidata(cidata, log);
+  }
   if (isCloudName(source)) return machine.cloudSource(source);
   if (source !== "auto") return undefined;
   const found = findCidata(cidata, log);

@@ -290,6 +290,11 @@ test("a network namespace that can't be made is named, and nothing is written", 
   expect(leftFiles(scene)).toEqual({});
 });
 
+test("cidata that is asked for and may not be looked for is not waited for", async () => {
+  const { failure } = await runProvision(setScene({ source: "cidata", cidata: "" }));
+  expect(failure).toContain("provision.cidata");
+});
+
 test.each([0, -1, 3601, Number.NaN])("a time limit of %d s is no time limit", async (timeoutSeconds) => {
   const { failure } = await runProvision(setScene({ source: "aws", timeoutSeconds }));
   expect(failure).toContain("provision.timeout_seconds");
