@@ -4,7 +4,6 @@ import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { getuid } from "node:process";
-import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { connectTtrpc } from "../../guest/rpc/connect.ts";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
@@ -58,13 +57,19 @@ describe.skipIf(getuid?.() !== 0)("the whole of podkeep (needs root)", () => {
   test("threat 7: the port opens when the hub is there, and not before", async () => {
     const files = await writeStackFiles({ initdata: denyContainers, plain: true });
     const daemons: ChildProcess[] = [];
+    let log = "";
     const start = (name: string): void => {
-      daemons.push(spawn(launcher, [name, "--config", files.configuration], { stdio: "ignore" }));
+      const daemon = spawn(launcher, [name, "--config", files.configuration], { stdio: ["ignore", "pipe", "ignore"] });
+      daemon.stdout.setEncoding("utf8").on("data", (text: string) => {
+        log += text;
+      });
+      daemons.push(daemon);
     };
     try {
       expect(spawnSync(launcher, ["provision", "--config", files.configuration]).status).toBe(0);
       start("agent");
-      await setTimeout(2000);
+      // All else is ready then.
+      await expect.poll(() => log, { timeout: 20_000 }).toContain("OCI runtime");
       expect(await isOpen(files.port)).toBe(false);
       start("hub");
       await expect.poll(() => isOpen(files.port), { timeout: 20_000 }).toBe(true);
