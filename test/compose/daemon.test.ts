@@ -1,8 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { daemonCommand, type StartDaemon } from "../../guest/compose/daemon.ts";
 import { type CommandIo, exitCodes } from "../../guest/core/command.ts";
+import { freePort } from "../stack/free-port.ts";
 import { setScene } from "./provision/provision-fixture.ts";
-import { freePort, runCommand } from "./running-command.ts";
+import { runCommand } from "./running-command.ts";
 
 test("a daemon that is told to stop before it starts doesn't start", async () => {
   const start = vi.fn<StartDaemon>();

@@ -12,9 +12,10 @@ import { connectTtrpc } from "../../guest/rpc/connect.ts";
 import { AgentService } from "../../guest/rpc/messages/agent.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import { bytesOf, minimalAnnotation, minimalDocument } from "../initdata/documents.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities } from "../stack/identities.ts";
 import { cloudConfig, leaveFile, leftFiles, type Scene, setScene } from "./provision/provision-fixture.ts";
-import { connectWorker, freePort, readAnswer, runCommand } from "./running-command.ts";
+import { connectWorker, readAnswer, runCommand } from "./running-command.ts";
 
 const { Check } = Health.methods;
 const refused = { code: "failed-precondition" };

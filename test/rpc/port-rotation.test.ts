@@ -5,7 +5,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { ClientTls } from "../../guest/rpc/tls.ts";
-import { freePort } from "../compose/running-command.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities } from "./identities.ts";
 import { openTestPort, type TestPort } from "./test-port.ts";
 

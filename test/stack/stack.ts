@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { connectGrpc, connectTtrpc, type ServerAddress } from "../../guest/rpc/connect.ts";
 import { Health } from "../../guest/rpc/messages/health.ts";
 import type { RpcClient } from "../../guest/rpc/method.ts";
 import { writePauseBundle } from "../../image/pause.ts";
+import { freePort } from "./free-port.ts";
 import { createIdentities, type Identities } from "./identities.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -194,15 +194,4 @@ async function stopStack(child: ChildProcess, directory: string): Promise<void> 
     clearTimeout(killer);
   }
   rmSync(directory, { recursive: true, force: true });
-}
-
-/** A port that nobody listens on now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

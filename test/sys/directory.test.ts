@@ -9,18 +9,14 @@ import { encodeDeviceNumber } from "../../guest/sys/file-status.ts";
 import { mount, unmount } from "../../guest/sys/mount.ts";
 import { isErrno } from "../../guest/sys/system-error.ts";
 import { isRoot } from "./root.ts";
-import { errnoOf, openDescriptorsBelow, temporaryDirectory } from "./support.ts";
+import { directoryWithCanary, errnoOf, openDescriptorsBelow } from "./support.ts";
 
 let outer: string;
 let base: string;
 let directory: Directory;
 
 beforeEach(() => {
-  outer = temporaryDirectory();
-  base = path.join(outer, "base");
-  fs.mkdirSync(base);
-  fs.writeFileSync(path.join(outer, "canary"), "alive");
-  directory = Directory.open(base);
+  ({ outer, base, directory } = directoryWithCanary());
 });
 
 afterEach(() => {

@@ -1,21 +1,17 @@
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Directory } from "../../guest/sys/directory.ts";
+import type { Directory } from "../../guest/sys/directory.ts";
 import { mount, unmount } from "../../guest/sys/mount.ts";
 import { isRoot } from "./root.ts";
-import { errnoOf, openDescriptorsBelow, temporaryDirectory } from "./support.ts";
+import { directoryWithCanary, errnoOf, openDescriptorsBelow } from "./support.ts";
 
 let outer: string;
 let base: string;
 let directory: Directory;
 
 beforeEach(() => {
-  outer = temporaryDirectory();
-  base = path.join(outer, "base");
-  fs.mkdirSync(base);
-  fs.writeFileSync(path.join(outer, "canary"), "alive");
-  directory = Directory.open(base);
+  ({ outer, base, directory } = directoryWithCanary());
 });
 
 afterEach(() => {

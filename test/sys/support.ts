@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach } from "vitest";
+import { Directory } from "../../guest/sys/directory.ts";
 import { SystemError } from "../../guest/sys/system-error.ts";
 
 /** A directory of the test's own, removed when the test is over. Outside of it nothing is touched. */
@@ -9,6 +10,19 @@ export function temporaryDirectory(): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "podkeep-sys-"));
   directories.push(directory);
   return directory;
+}
+
+/** A directory to work in, opened, beside a file `canary` that nothing may touch. */
+export function directoryWithCanary(): {
+  readonly outer: string;
+  readonly base: string;
+  readonly directory: Directory;
+} {
+  const outer = temporaryDirectory();
+  const base = path.join(outer, "base");
+  fs.mkdirSync(base);
+  fs.writeFileSync(path.join(outer, "canary"), "alive");
+  return { outer, base, directory: Directory.open(base) };
 }
 
 const directories: string[] = [];

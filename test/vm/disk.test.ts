@@ -10,8 +10,9 @@ import { hostSeenByVm, startVirtualMachine } from "../../image/vm/virtual-machin
 import { withPodServices } from "../demo/pod-services.ts";
 import { runPodSteps } from "../demo/pod-steps.ts";
 import { Steps } from "../demo/steps.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities } from "../stack/identities.ts";
-import { awaitRefusal, freePort, startPodVm, userDataOf } from "./pod-vm.ts";
+import { awaitRefusal, startPodVm, userDataOf } from "./pod-vm.ts";
 
 const disk = join(imageFolder, imageFiles.disk);
 const isWanted = env["PODKEEP_VM"] === "disk" && existsSync(disk);

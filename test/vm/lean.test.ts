@@ -8,8 +8,9 @@ import { hostSeenByVm, startVirtualMachine } from "../../image/vm/virtual-machin
 import { withPodServices } from "../demo/pod-services.ts";
 import { runPodSteps } from "../demo/pod-steps.ts";
 import { Steps } from "../demo/steps.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities } from "../stack/identities.ts";
-import { awaitRefusal, freePort, startPodVm, userDataOf } from "./pod-vm.ts";
+import { awaitRefusal, startPodVm, userDataOf } from "./pod-vm.ts";
 import { computedRegisters, registersOn } from "./registers.ts";
 
 const isBuilt = existsSync(join(imageFolder, imageFiles.leanInitramfs));

@@ -1,4 +1,3 @@
-import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { GuestError } from "../../guest/core/errors.ts";
 import { encodeAnnotation } from "../../guest/initdata/encodings.ts";
@@ -9,6 +8,7 @@ import type { Variant } from "../../image/image-configuration.ts";
 import type { Accelerator } from "../../image/vm/accelerator.ts";
 import { hostSeenByVm, startVirtualMachine, type VirtualMachine } from "../../image/vm/virtual-machine.ts";
 import { sampleConfiguration } from "../network/pod-network-samples.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities, type Identities } from "../stack/identities.ts";
 
 /** How long a VM may take until it answers; translated instructions need three times what was measured. */
@@ -142,15 +142,4 @@ function isRefusal(error: unknown): error is GuestError {
 
 function tailOf(text: string): string {
   return text.split("\n").slice(-25).join("\n");
-}
-
-/** A port that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

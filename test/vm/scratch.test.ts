@@ -18,8 +18,9 @@ import { buildFolder, imageFiles, imageFolder } from "../../image/folders.ts";
 import { pathInTools, runInTools } from "../../image/tools-tree.ts";
 import { type Accelerator, chooseAccelerator } from "../../image/vm/accelerator.ts";
 import { startVirtualMachine } from "../../image/vm/virtual-machine.ts";
+import { freePort } from "../stack/free-port.ts";
 import { createIdentities } from "../stack/identities.ts";
-import { awaitRefusal, freePort, userDataOf } from "./pod-vm.ts";
+import { awaitRefusal, userDataOf } from "./pod-vm.ts";
 import { type Execute, minimalInitdata, withWriter } from "./writing-pod.ts";
 
 const isBuilt = existsSync(join(imageFolder, imageFiles.leanInitramfs));
