@@ -1,5 +1,10 @@
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
+import { reportReadiness } from "../../../guest/compose/provision/readiness.ts";
+import { createLog } from "../../../guest/core/log.ts";
+import { reportAzureReadiness } from "../../../guest/initdata/user-data/azure-readiness.ts";
+import { systemClock } from "../../../guest/initdata/user-data/fetch.ts";
+import type { MetadataAccess } from "../../../guest/initdata/user-data/source.ts";
 import { MetadataService } from "../../initdata/user-data/metadata-service.ts";
 import { cloudConfig, countingClock, leftFiles, runProvision, setScene } from "./provision-fixture.ts";
 
@@ -64,6 +69,25 @@ describe("Azure is told that the VM is ready", () => {
     expect(failure).toBe("");
     expect(slept).toEqual([2000, 2000, 2000]);
     expect(log).toContain(problem);
+  });
+
+  test("a fabric that never answers holds it back for a while, and no longer", async () => {
+    await using service = await MetadataService.start();
+    service.answers.set(versions, () => {});
+    const lines: string[] = [];
+    const log = createLog((line) => lines.push(line));
+    const machine = {
+      clock: systemClock,
+      reportReadiness: (access: MetadataAccess) => reportAzureReadiness(access, service.origin),
+    };
+    await reportReadiness(machine, log, new AbortController().signal, 200);
+    expect(service.asked).toEqual([versions]);
+    expect(lines.map((line) => JSON.parse(line).message)).toEqual(["the cloud was not told that this VM is ready"]);
+
+    const stop = new AbortController();
+    const reporting = reportReadiness(machine, log, stop.signal);
+    stop.abort(new Error("told to stop"));
+    await expect(reporting).rejects.toThrow("told to stop");
   });
 
   test("is not told when anything is wrong", async () => {
