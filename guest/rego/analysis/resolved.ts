@@ -56,7 +56,13 @@ export type ResolvedReplacement =
 export type ResolvedExpression =
   | { readonly kind: "test"; readonly term: ResolvedTerm }
   | { readonly kind: "not"; readonly expression: ResolvedExpression }
-  | { readonly kind: "unify"; readonly left: ResolvedTerm; readonly right: ResolvedTerm }
+  | {
+      readonly kind: "unify";
+      readonly left: ResolvedTerm;
+      readonly right: ResolvedTerm;
+      /** The right side is a call that has the left side as its last operand: `f(1, x)` for `f(1) = x`. */
+      readonly isOutput?: true;
+    }
   | { readonly kind: "declare" }
   | {
       readonly kind: "some";

@@ -273,7 +273,7 @@ export class Resolver {
     const last = term.operands.at(-1);
     if (last !== undefined && term.operands.length === arityOf(callee) + 1) {
       const call = this.#call(callee, { ...term, operands: term.operands.slice(0, -1) }, scope);
-      return { kind: "unify", left: this.#term(last, scope), right: call };
+      return { kind: "unify", left: this.#term(last, scope), right: call, isOutput: true };
     }
     return { kind: "test", term: this.#call(callee, term, scope) };
   }

@@ -10,6 +10,7 @@ import { Fault, type Source } from "../syntax/source.ts";
 import { type Bindings, closurePlace, notReady, type Place } from "./bindings.ts";
 import type { DocumentReferences } from "./document-references.ts";
 import type { Equation } from "./equations.ts";
+import { termsBeforeNegation } from "./negation.ts";
 import type {
   ComprehensionExpression,
   Dependencies,
@@ -166,15 +167,9 @@ export class BodyPlanner {
       case "unify":
         this.#terms.solve([[expression.left, expression.right]], place);
         return;
-      case "not": {
-        const inner: Place = { depth: place.depth, bindable: place.depth + 1, steps: [] };
-        this.#expression(expression.expression, inner);
-        place.steps.push({
-          kind: "not",
-          body: [{ steps: inner.steps, variables: [], references: [], start: 0, end: 0 }],
-        });
+      case "not":
+        this.#not(expression.expression, place);
         return;
-      }
       case "some":
         this.#someIn(expression, place);
         return;
@@ -189,6 +184,36 @@ export class BodyPlanner {
           start: expression.operands[0]?.start ?? 0,
         });
     }
+  }
+
+  #not(negated: ResolvedExpression, place: Place): void {
+    const before = termsBeforeNegation(negated);
+    const inner: Place = { depth: place.depth, bindable: place.depth + 1, steps: [] };
+    try {
+      for (const term of before) this.#hoist(term, place);
+      this.#expression(negated, inner);
+    } finally {
+      for (const term of before) this.#terms.hoisted.delete(term);
+    }
+    place.steps.push({
+      kind: "not",
+      body: [{ steps: inner.steps, variables: [], references: [], start: 0, end: 0 }],
+    });
+  }
+
+  /** Evaluates a term ahead of the expression that it is in. Only what calls iterate over may bind variables, as in OPA. */
+  #hoist(term: ResolvedTerm, place: Place): void {
+    const bindable = term.kind === "call" ? place.bindable : place.depth + 1;
+    const expression = this.#terms.value(term, { ...place, bindable });
+    if (expression.kind === "constant" || expression.kind === "slot") return;
+    // A rule's value is kept anyway, and what is known of it can be used where it stands.
+    if (expression.kind === "rule") {
+      place.steps.push({ kind: "match", expression, pattern: { kind: "any" } });
+      return;
+    }
+    const slot = this.#bindings.newSlot();
+    place.steps.push({ kind: "match", expression, pattern: { kind: "bind", slot } });
+    this.#terms.hoisted.set(term, { kind: "slot", slot });
   }
 
   #someIn(expression: ResolvedExpression & { readonly kind: "some" }, place: Place): void {
